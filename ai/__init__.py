@@ -1,0 +1,1 @@
+"""Features, classifier, training, evaluation. Plain values in, plain values out; knows nothing of the node."""

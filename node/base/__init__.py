@@ -1,0 +1,1 @@
+"""The ground floor: addresses, replies, errors, settings, log and metrics. No I/O."""
