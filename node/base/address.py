@@ -36,7 +36,7 @@ def normalize_domain(text: str) -> str:
         if not _LITERAL.match(text):
             raise AddressError(f"bad address literal {text[:80]!r}")
         return text.lower()
-    name = text[:-1] if text.endswith(".") else text
+    name = text.removesuffix(".")
     if not name.isascii():
         try:
             name = idna.encode(name, uts46=True).decode("ascii")

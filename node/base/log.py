@@ -38,7 +38,9 @@ def configure(level: str = "info", *, json: bool = True, stream: TextIO | None =
         json: one JSON object a line when true, coloured text when false.
         stream: where lines go; standard error by default, so that standard output stays free for results.
     """
-    renderer: structlog.typing.Processor = structlog.processors.JSONRenderer() if json else structlog.dev.ConsoleRenderer()
+    renderer: structlog.typing.Processor = structlog.dev.ConsoleRenderer()
+    if json:
+        renderer = structlog.processors.JSONRenderer()
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
