@@ -1,0 +1,232 @@
+"""The settings file: one typed home for everything that needs a restart. Read whole or refused whole.
+
+What admins change at run time (domains, people, keys) lives in the database instead. `waxseal config explain`
+prints this file's documentation and defaults.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal, cast, get_args
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from node.base.address import AddressError, normalize_domain
+from node.base.errors import ConfigError
+
+
+class Endpoint(BaseModel):
+    """A place to listen on or to reach: `host:port`, `[v6]:port`."""
+
+    model_config = ConfigDict(frozen=True)
+    host: str
+    port: Annotated[int, Field(ge=0, le=65535)]
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def _endpoint(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    host, colon, port = value.rpartition(":")
+    if not colon or not port.isdigit():
+        raise ValueError(f'{value!r} is no endpoint: write "host:port", for example "0.0.0.0:25" or "[::]:25"')
+    return Endpoint(host=host.strip("[]"), port=int(port))
+
+
+EndpointText = Annotated[Endpoint, BeforeValidator(_endpoint)]
+Endpoints = list[EndpointText]
+
+
+def _at(*texts: str) -> Any:
+    """Default endpoints, written as people write them; the validator turns them into values."""
+    return list(texts)
+
+
+class Section(BaseModel):
+    """A table of the settings file. Unknown keys are refused: a misspelt limit must not be silently ignored."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class Smtp(Section):
+    """Mail from other servers (port 25)."""
+
+    listen: Endpoints = Field(_at("0.0.0.0:25"), description="Where other mail servers reach this node.")
+    max_message_mib: int = Field(64, ge=1, le=2048, description="Largest message, in MiB, announced with SIZE.")
+    max_recipients: int = Field(1000, ge=100, description="Recipients in one transaction (RFC 5321: 100 or more).")
+    max_connections: int = Field(1000, ge=1, description="Connections at a time, all ports of SMTP together.")
+    max_connections_per_address: int = Field(50, ge=1, description="Connections at a time from one network address.")
+
+
+class Submission(Section):
+    """Mail from this node's own people (587 and 465)."""
+
+    listen_starttls: Endpoints = Field(_at("0.0.0.0:587"), description="Submission with STARTTLS (RFC 6409).")
+    listen_tls: Endpoints = Field(_at("0.0.0.0:465"), description="Submission over TLS from the first byte (RFC 8314).")
+
+
+class Imap(Section):
+    """Reading mail."""
+
+    listen_starttls: Endpoints = Field(_at("0.0.0.0:143"), description="IMAP with STARTTLS; logging in needs TLS.")
+    listen_tls: Endpoints = Field(_at("0.0.0.0:993"), description="IMAP over TLS from the first byte (RFC 8314).")
+    max_connections: int = Field(10_000, ge=1, description="Connections at a time.")
+    max_connections_per_address: int = Field(200, ge=1, description="Connections at a time from one network address.")
+
+
+class Http(Section):
+    """Login page, receipts, log and metrics."""
+
+    listen: Endpoints = Field(_at("127.0.0.1:8080"), description="Where the pages are served.")
+    tls: bool = Field(False, description="Serve HTTPS here; leave it off behind a proxy that does TLS.")
+    origin: str = Field(
+        "",
+        description="The address people type, such as https://mail.example.org. Wallet logins are bound to it. "
+        "Empty: made from hostname and port.",
+    )
+
+    @field_validator("origin")
+    @classmethod
+    def _no_path(cls, value: str) -> str:
+        if value and not value.startswith(("https://", "http://")):
+            raise ValueError("an origin starts with https:// (or http:// on loopback)")
+        return value.rstrip("/")
+
+
+class Tls(Section):
+    """The certificate of SMTP, submission, IMAP and HTTP."""
+
+    certificate: Path | None = Field(None, description="PEM file with the chain. Empty: a self-made CA.")
+    key: Path | None = Field(None, description="PEM file with the private key.")
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> Tls:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("set both certificate and key, or neither")
+        return self
+
+
+class Wallet(Section):
+    """Logging in with a wallet."""
+
+    chain_ids: list[int] = Field([1], description="EIP-155 chain ids a login may name.")
+    session_hours: int = Field(12, ge=1, le=720, description="How long a browser stays logged in.")
+
+
+class Classifier(Section):
+    """The transformer that judges mail while SMTP waits."""
+
+    enabled: bool = Field(True, description="Off: mail is accepted and marked unscored.")
+    model: Path | None = Field(None, description="Folder with the model. Empty: the one that ships with Waxseal.")
+    deadline_seconds: float = Field(2.0, gt=0, le=60, description="A slower answer counts as none: unscored.")
+    workers: int = Field(2, ge=1, le=64, description="Messages scored at a time.")
+    junk_at: float | None = Field(None, ge=0, le=1, description="Score that sends mail to Junk. Empty: model's own.")
+    refuse_at: float | None = Field(None, ge=0, le=1, description="Score that refuses mail with 550. Empty: never.")
+
+
+class Offload(Section):
+    """Large attachments in the content-addressed block store."""
+
+    enabled: bool = Field(True, description="Cut large attachments out of stored messages; clients do not notice.")
+    threshold_kib: int = Field(1024, ge=16, description="Attachments from this decoded size on leave the message.")
+
+
+class Anchor(Section):
+    """The transparency log's way onto a chain."""
+
+    enabled: bool = Field(True, description="Off: the log grows and is signed, but not anchored.")
+    every_seconds: float = Field(60, ge=1, description="Anchor at the latest this long after a message.")
+    every_messages: int = Field(1000, ge=1, description="Anchor at once when so many messages wait.")
+    chain: Literal["embedded"] = Field(
+        "embedded", description="The private chain in the data directory: no independent evidence (docs/proof.md)."
+    )
+
+
+class Relay(Section):
+    """Mail to the outside."""
+
+    smarthost: EndpointText | None = Field(None, description="Hand outgoing mail to this server. Empty: ask DNS.")
+    port: int = Field(25, ge=1, le=65535, description="Port of the servers that MX records name.")
+
+
+class Log(Section):
+    """What the program says about itself (standard error)."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least level that is written.")
+    json_lines: bool = Field(True, description="One JSON object a line; false: text for people.")
+
+
+class Settings(Section):
+    """Everything in `waxseal.toml`."""
+
+    hostname: str = Field(description="This node's own name in DNS; greets in SMTP and IMAP, names the log.")
+    data: Path = Field(Path("/var/lib/waxseal"), description="Database, blobs, keys, chain and blocks.")
+    smtp: Smtp = Smtp()
+    submission: Submission = Submission()
+    imap: Imap = Imap()
+    http: Http = Http()
+    tls: Tls = Tls()
+    wallet: Wallet = Wallet()
+    classifier: Classifier = Classifier()
+    offload: Offload = Offload()
+    anchor: Anchor = Anchor()
+    relay: Relay = Relay()
+    log: Log = Log()
+
+    @field_validator("hostname")
+    @classmethod
+    def _normal(cls, value: str) -> str:
+        try:
+            return normalize_domain(value)
+        except AddressError as error:
+            raise ValueError(str(error)) from None
+
+
+def parse_settings(text: str, source: str = "waxseal.toml") -> Settings:
+    """Read the settings file's text.
+
+    Raises:
+        ConfigError: with every fault found, one a line, each naming its key and what to write instead.
+    """
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{source} is no TOML: {error}") from None
+    try:
+        return Settings.model_validate(document)
+    except ValidationError as error:
+        faults = [_fault(cast("dict[str, Any]", item)) for item in error.errors()]
+        raise ConfigError("\n".join([f"{source} cannot be used:", *faults])) from None
+
+
+def _fault(item: dict[str, Any]) -> str:
+    path = [str(part) for part in item["loc"]]
+    key = ".".join(path)
+    if item["type"] == "extra_forbidden":
+        close = difflib.get_close_matches(path[-1], _keys(path[:-1]), n=1)
+        hint = f'; did you mean "{close[0]}"?' if close else "; `waxseal config explain` lists all keys"
+        return f"  {key}: unknown key{hint}"
+    if item["type"] == "missing":
+        return f"  {key}: must be set"
+    return f"  {key}: {item['msg'].removeprefix('Value error, ')}"
+
+
+def _keys(path: list[str]) -> list[str]:
+    model: type[BaseModel] = Settings
+    for part in path:
+        model = section_of(model, part) or model
+    return list(model.model_fields)
+
+
+def section_of(model: type[BaseModel], name: str) -> type[Section] | None:
+    """The section a field of `model` holds, or None when the field is a plain setting."""
+    field = model.model_fields.get(name)
+    kind = field.annotation if field else None
+    for candidate in (kind, *get_args(kind)):
+        if isinstance(candidate, type) and issubclass(candidate, Section):
+            return candidate
+    return None

@@ -1,0 +1,34 @@
+"""Every figure the node counts, in one place; `GET /metrics` shows them in Prometheus' format.
+
+Names follow Prometheus' rules (unit as suffix, `_total` for counters); labels come from closed lists only, so that
+nobody outside can grow them.
+"""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram
+
+connections = Counter("waxseal_connections_total", "Connections taken.", ["server"])
+connections_open = Gauge("waxseal_connections_open", "Connections open now.", ["server"])
+connections_refused = Counter("waxseal_connections_refused_total", "Connections over a limit.", ["server"])
+connection_crashes = Counter("waxseal_connection_crashes_total", "Connections ended by an error of ours.", ["server"])
+
+messages = Counter("waxseal_messages_total", "Messages decided, by way in and result.", ["way", "result"])
+message_bytes = Counter("waxseal_message_bytes_total", "Octets of accepted messages.", ["way"])
+recipients_refused = Counter("waxseal_recipients_refused_total", "Recipients refused at RCPT.", ["reason"])
+verdict_seconds = Histogram(
+    "waxseal_verdict_seconds",
+    "Time the classifier took for a message.",
+    buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
+)
+verdicts = Counter("waxseal_verdicts_total", "Messages by the classifier's label.", ["label"])
+delivery_seconds = Histogram(
+    "waxseal_commit_seconds",
+    "Time from the whole content to the commit on disk.",
+    buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5),
+)
+logins = Counter("waxseal_logins_total", "Logins by protocol and result.", ["scope", "result"])
+offloaded_bytes = Counter("waxseal_offloaded_bytes_total", "Octets of attachments moved to the block store.")
+offload_failures = Counter("waxseal_offload_failures_total", "Attachments that stayed in the message for now.")
+anchors = Counter("waxseal_anchors_total", "Log heads sent to the chain.", ["result"])
+spool_entries = Gauge("waxseal_spool_entries", "Recipients waiting for delivery to the outside.")

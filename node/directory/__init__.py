@@ -1,0 +1,1 @@
+"""Who lives here: from an address to the account its mail belongs to."""
