@@ -1,0 +1,57 @@
+"""The settings' documentation, made from their types: what `config explain` prints and `init` writes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
+
+from node.base.config import Endpoint, Section, Settings, section_of
+
+
+def commented_settings(values: Mapping[str, Mapping[str, Any] | Any] | None = None) -> str:
+    """A whole settings file as TOML text: every key with its documentation.
+
+    Args:
+        values: what to set, by key and by section and key. Everything else stands as a comment with its default.
+    """
+    given = dict(values or {})
+    blocks = ["# Settings of this Waxseal node. Lines that begin with # show the defaults."]
+    for name in Settings.model_fields:
+        section = section_of(Settings, name)
+        if section is None:
+            blocks.append(_setting(Settings, name, given))
+    for name in Settings.model_fields:
+        section = section_of(Settings, name)
+        if section is not None:
+            blocks.append(_section(name, section, given.get(name, {})))
+    return "\n\n".join(blocks) + "\n"
+
+
+def _section(name: str, section: type[Section], given: Mapping[str, Any]) -> str:
+    lines = [f"# {(section.__doc__ or '').strip()}", f"[{name}]"]
+    lines += [_setting(section, key, given) for key in section.model_fields]
+    return "\n".join(lines)
+
+
+def _setting(model: type[BaseModel], key: str, given: Mapping[str, Any]) -> str:
+    field = model.model_fields[key]
+    comment = f"# {field.description}"
+    if key in given:
+        return f"{comment}\n{key} = {_toml(given[key])}"
+    default = None if field.default is PydanticUndefined else field.default
+    return f"{comment}\n#{key} = {'...' if default is None else _toml(default)}"
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool | int | float):
+        return str(value).lower()
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_toml(item) for item in value) + "]"
+    if isinstance(value, str | Path | Endpoint):
+        return json.dumps(str(value), ensure_ascii=False)
+    raise TypeError(f"no TOML for {value!r}")
