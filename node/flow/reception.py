@@ -11,6 +11,7 @@ from typing import Protocol
 
 from node.base.address import Address
 from node.base.reply import Reply
+from node.net.stream import TlsInfo
 from node.store.accounts import Account
 from node.store.incoming import Incoming
 
@@ -34,14 +35,6 @@ class Limits:
     transactions: int = 1000
     command_seconds: float = 300
     content_seconds: float = 180
-
-
-@dataclass(frozen=True, slots=True)
-class TlsInfo:
-    """The TLS a session runs under: for the trace field and for rules that ask for it."""
-
-    version: str
-    cipher: str
 
 
 @dataclass(slots=True)

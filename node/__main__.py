@@ -1,0 +1,5 @@
+"""`python -m node` is `waxseal`."""
+
+from node.cli import main
+
+main()

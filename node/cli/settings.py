@@ -1,0 +1,51 @@
+"""Finding and reading the settings file, and opening its database: what most commands begin with."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import trio
+import typer
+
+from node.base.config import Settings, parse_settings
+from node.base.errors import ConfigError
+from node.store.database import Database
+
+T = TypeVar("T")
+
+ConfigOption = Annotated[
+    Path,
+    typer.Option("--config", "-c", help="The settings file; `waxseal init` writes one.", envvar="WAXSEAL_CONFIG"),
+]
+
+
+def load_settings(path: Path) -> Settings:
+    """Read the settings file.
+
+    Raises:
+        ConfigError: when it is missing, unreadable or wrong; the text says what to do.
+    """
+    try:
+        text = path.read_text("utf-8")
+    except FileNotFoundError:
+        raise ConfigError(f"there is no {path}; write one with `waxseal init`, or name yours with --config") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read {path}: {error}") from None
+    return parse_settings(text, str(path))
+
+
+def with_database(settings: Settings, work: Callable[[Database], Awaitable[T]]) -> T:
+    """Open the node's database (a running node may have it open too) and run `work` with it."""
+
+    async def run() -> T:
+        async with Database.open(database_path(settings.data)) as database:
+            return await work(database)
+
+    return trio.run(run)
+
+
+def database_path(data: Path) -> Path:
+    """Where the database lies in a data directory."""
+    return data / "waxseal.db"

@@ -1,0 +1,114 @@
+"""The house keeps its own rules: sizes, names, floors' owners, and documents that tell the truth."""
+
+from __future__ import annotations
+
+import ast
+import csv
+import importlib.metadata
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("node", "ai", "identity")
+MAX_FUNCTION = 60
+MAX_FILE = 450
+
+
+def _sources(*folders: str) -> list[Path]:
+    return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
+
+
+def _functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+
+
+def test_no_corridor_functions() -> None:
+    long = [
+        f"{path.relative_to(ROOT)}:{function.lineno} {function.name}"
+        for path in _sources(*PACKAGES)
+        for function in _functions(path)
+        if (function.end_lineno or 0) - function.lineno + 1 > MAX_FUNCTION
+    ]
+    assert not long
+
+
+def test_no_drawer_files() -> None:
+    long = [
+        str(path.relative_to(ROOT)) for path in _sources(*PACKAGES) if path.read_text("utf-8").count("\n") > MAX_FILE
+    ]
+    assert not long
+
+
+def test_no_module_is_named_like_the_standard_library_or_a_drawer() -> None:
+    drawers = {"utils", "util", "common", "helpers", "misc", "models"}
+    bad = [
+        str(path.relative_to(ROOT))
+        for path in _sources(*PACKAGES)
+        if path.stem in drawers or (path.stem in sys.stdlib_module_names and not path.stem.startswith("__"))
+    ]
+    assert not bad
+
+
+def test_no_other_distribution_owns_our_top_level_names() -> None:
+    owners = importlib.metadata.packages_distributions()
+    for package in PACKAGES:
+        assert set(owners.get(package, ["waxseal"])) == {"waxseal"}, package
+
+
+def test_the_console_script_is_waxseal_alone() -> None:
+    scripts = importlib.metadata.distribution("waxseal").entry_points.select(group="console_scripts")
+    assert [script.name for script in scripts] == ["waxseal"]
+
+
+def _cited() -> set[str]:
+    pattern = re.compile(r"RFC (\d{3,5})")
+    return {number for path in _sources(*PACKAGES) for number in pattern.findall(path.read_text("utf-8"))}
+
+
+def _listed() -> dict[str, str]:
+    with (ROOT / "docs" / "rfc.tsv").open(encoding="utf-8") as file:
+        return {row["rfc"]: row["status"] for row in csv.DictReader(file, delimiter="\t")}
+
+
+def test_every_cited_rfc_is_listed_and_none_is_listed_for_nothing() -> None:
+    assert set(_listed()) == _cited()
+
+
+def test_rfc_statuses_come_from_the_closed_list() -> None:
+    assert set(_listed().values()) <= {"yes", "partial", "no"}
+
+
+FEATURE = re.compile(r"^\| ([A-Z0-9]+-\d+) \|.*\| (works|partly|not yet) \| (.*?) \|$", re.MULTILINE)
+
+
+def test_every_feature_that_works_names_a_test_that_exists() -> None:
+    rows = FEATURE.findall((ROOT / "docs" / "features.md").read_text("utf-8"))
+    assert len(rows) > 250
+    for name, status, where in rows:
+        tests = re.findall(r"`(tests/[^`]+)`", where)
+        if status == "works":
+            assert tests, f"{name} works, says docs/features.md, but names no test"
+        for test in tests:
+            assert (ROOT / test).exists(), f"{name}: {test}"
+
+
+def test_features_match_the_inventory() -> None:
+    inventory = ROOT.parent / "shared" / "FEATURES.md"
+    if not inventory.exists():
+        pytest.skip("the feature inventory is not beside this checkout")
+    wanted = set(re.findall(r"^\| ([A-Z0-9]+-\d+) \|", inventory.read_text("utf-8"), re.MULTILINE))
+    assert {name for name, _, _ in FEATURE.findall((ROOT / "docs" / "features.md").read_text("utf-8"))} == wanted
+
+
+def test_every_dependency_has_its_line_in_the_readme() -> None:
+    readme = (ROOT / "README.md").read_text("utf-8").lower()
+    for requirement in importlib.metadata.requires("waxseal") or []:
+        name = re.match(r"[A-Za-z0-9._-]+", requirement)
+        assert name
+        assert f"| {name.group().lower()} " in readme or f"{name.group().lower()}," in readme, name.group()
