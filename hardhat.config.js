@@ -1,0 +1,22 @@
+// Builds and tests contracts/ without the network: the compiler is npm's `solc` (JavaScript), pinned in package.json.
+import { createRequire } from "node:module";
+import hardhatEthers from "@nomicfoundation/hardhat-ethers";
+import hardhatMatchers from "@nomicfoundation/hardhat-ethers-chai-matchers";
+import hardhatMocha from "@nomicfoundation/hardhat-mocha";
+import { defineConfig } from "hardhat/config";
+
+const require = createRequire(import.meta.url);
+
+export default defineConfig({
+  plugins: [hardhatEthers, hardhatMatchers, hardhatMocha],
+  paths: { sources: "contracts", tests: "tests/contracts", artifacts: "build/hardhat", cache: "build/hardhat-cache" },
+  solidity: {
+    version: "0.8.37",
+    path: require.resolve("solc/soljson.js"),
+    settings: {
+      optimizer: { enabled: true, runs: 200 },
+      evmVersion: "shanghai", // what every chain we know of runs, and the embedded one
+      metadata: { bytecodeHash: "none", appendCBOR: false }, // the same bytes wherever it is built
+    },
+  },
+});
