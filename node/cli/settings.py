@@ -11,6 +11,7 @@ import typer
 
 from node.base.config import Settings, parse_settings
 from node.base.errors import ConfigError
+from node.service.folders import Folders
 from node.store.database import Database
 
 T = TypeVar("T")
@@ -40,12 +41,7 @@ def with_database(settings: Settings, work: Callable[[Database], Awaitable[T]]) 
     """Open the node's database (a running node may have it open too) and run `work` with it."""
 
     async def run() -> T:
-        async with Database.open(database_path(settings.data)) as database:
+        async with Database.open(Folders(settings.data).database) as database:
             return await work(database)
 
     return trio.run(run)
-
-
-def database_path(data: Path) -> Path:
-    """Where the database lies in a data directory."""
-    return data / "waxseal.db"

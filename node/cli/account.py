@@ -1,0 +1,91 @@
+"""`waxseal account add|list|password`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from identity.ethereum import checksum_address
+from node.auth.app_passwords import AppPasswords
+from node.base.address import Address, parse_address
+from node.base.errors import Permanent
+from node.cli.settings import ConfigOption, load_settings, with_database
+from node.store import accounts, domains
+from node.store.accounts import Account
+from node.store.database import Database, Reading, Writing
+
+app = typer.Typer(help="The people of this node.", no_args_is_help=True)
+
+
+@app.command()
+def add(
+    address: Annotated[str, typer.Argument(help="For example ann@example.org.")],
+    wallet: Annotated[list[str], typer.Option("--wallet", help="Ethereum address that may log in; repeatable.")] = [],  # noqa: B006
+    name: Annotated[str, typer.Option(help="How the person is called.")] = "",
+    config: ConfigOption = Path("waxseal.toml"),
+) -> None:
+    """Open an account, with the wallets that may log in to it."""
+    parsed = parse_address(address)
+    subjects = [f"eip155:{checksum_address(text).lower()}" for text in wallet]
+
+    def work(tx: Writing) -> Account:
+        return open_account(tx, parsed, name, subjects)
+
+    made = with_database(load_settings(config), lambda database: database.write(work))
+    typer.echo(f"{made.address} has an account")
+    if not subjects:
+        typer.echo(
+            "Nobody can log in to it yet: add a wallet with --wallet, or an app password with `account password`"
+        )
+
+
+def open_account(tx: Writing, address: Address, name: str, subjects: list[str]) -> Account:
+    """Open an account in a domain of ours and bind its identities to it.
+
+    Raises:
+        Permanent: the domain is not ours, the address is taken, or an identity is somebody else's.
+    """
+    if not domains.exists(tx, address.domain):
+        raise Permanent(f"{address.domain} is no domain of this node; first: waxseal domain add {address.domain}")
+    if accounts.find(tx, address):
+        raise Permanent(f"{address} has an account already")
+    account = accounts.add(tx, address, name)
+    for subject in subjects:
+        owner = accounts.bound(tx, subject)
+        if owner:
+            raise Permanent(f"{subject} belongs to {owner.address} already")
+        accounts.bind(tx, account.id, subject)
+    return account
+
+
+@app.command("list")
+def listing(config: ConfigOption = Path("waxseal.toml")) -> None:
+    """Print the accounts, one a line: address, name, wallets."""
+
+    def query(tx: Reading) -> list[tuple[Account, list[str]]]:
+        return [(account, accounts.identities(tx, account.id)) for account in accounts.listing(tx)]
+
+    for account, subjects in with_database(load_settings(config), lambda database: database.read(query)):
+        typer.echo("\t".join([account.address, account.name, ",".join(subjects)]))
+
+
+@app.command()
+def password(
+    address: Annotated[str, typer.Argument(help="Whose mail client is to log in.")],
+    name: Annotated[str, typer.Option(help="What to call it, so that you know it again.")] = "made by the operator",
+    scopes: Annotated[str, typer.Option(help="Comma-separated: imap, smtp.")] = "imap,smtp",
+    config: ConfigOption = Path("waxseal.toml"),
+) -> None:
+    """Make an app password for somebody's mail client and print it, once."""
+    parsed = parse_address(address)
+
+    async def work(database: Database) -> str:
+        account = await database.read(lambda tx: accounts.find(tx, parsed))
+        if account is None:
+            raise Permanent(f"{address} has no account; `waxseal account list` shows who has")
+        made = await AppPasswords(database).create(account, name, frozenset(scopes.split(",")))
+        return made.password
+
+    typer.echo(with_database(load_settings(config), work))

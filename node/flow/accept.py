@@ -1,0 +1,127 @@
+"""Mail from other servers (port 25): who may send what to whom, and the whole way to a kept promise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+
+from node.anchor.leaf import Direction
+from node.base import metrics
+from node.base.address import Address
+from node.base.log import get_log
+from node.base.reply import Reply
+from node.checks.opinion import Reason, Verdict
+from node.checks.panel import Panel, Subject
+from node.directory.resolve import Foreign, Local, Resolution
+from node.flow.deliver import Order, deliver
+from node.flow.parcel import pack
+from node.flow.premises import Premises
+from node.flow.reception import Limits, Session, Transaction
+from node.flow.trace import trace_header
+from node.store.accounts import Account
+from node.store.incoming import Incoming
+
+log = get_log(__name__)
+
+SENDER_FINE = Reply(250, "2.1.0", "Fine")
+RECIPIENT_FINE = Reply(250, "2.1.5", "Fine")
+NO_SUCH_PERSON = Reply(550, "5.1.1", "Nobody has this address here")
+NOT_OURS = Reply(550, "5.7.1", "This server does not take mail for that domain; log in on port 587 or 465 to send")
+_LOOKED_AT = 256 << 10  # octets the checks get to see
+
+
+@dataclass(slots=True)
+class Accept:
+    """The reception of port 25 (see `node.flow.reception.Reception`)."""
+
+    premises: Premises
+    panel: Panel
+    limits: Limits = field(default_factory=Limits)
+    offers_auth: bool = False
+
+    async def connect(self, session: Session) -> Reply | None:
+        """Every server may knock."""
+        return None
+
+    async def authenticate(self, session: Session, username: str, password: str) -> Account | Reply:
+        """Nobody logs in on this port."""
+        return Reply(503, "5.5.1", "Log in on port 587 or 465")
+
+    async def sender(self, session: Session, transaction: Transaction) -> Reply:
+        """Any sender, the null sender of bounces included."""
+        return SENDER_FINE
+
+    async def recipient(self, session: Session, transaction: Transaction, address: Address) -> Reply:
+        """Only people of ours: mail that cannot be delivered is refused here, where its sender is still told."""
+        resolution = await self.premises.directory.resolve(address)
+        if isinstance(resolution, Local):
+            return RECIPIENT_FINE
+        return refusal(resolution)
+
+    def incoming(self) -> Incoming:
+        """Where the content is written."""
+        return self.premises.incoming()
+
+    async def finish(self, session: Session, transaction: Transaction, incoming: Incoming) -> Reply:
+        """Judge the message and keep it. 250 means: committed to disk, with its leaf in the log."""
+        verdict = await self.panel.content(await _subject(session, transaction, incoming))
+        if verdict.reply:
+            _decided(session, transaction, incoming, verdict.reason, verdict.reply)
+            return verdict.reply
+        with metrics.delivery_seconds.time():
+            reply = await self._keep(session, transaction, incoming, verdict)
+        _decided(session, transaction, incoming, verdict.reason, reply)
+        return reply
+
+    async def _keep(self, session: Session, transaction: Transaction, incoming: Incoming, verdict: Verdict) -> Reply:
+        host = self.premises.hostname
+        parcel = await pack(
+            self.premises.blobs, incoming, trace_header(host, session, transaction, verdict.header(host))
+        )
+        order = Order(
+            sender=str(transaction.sender or ""),
+            recipients=transaction.recipients,
+            direction=Direction.RECEIVED,
+            folder=verdict.folder,
+        )
+        work = partial(deliver, parcel=parcel, order=order, log=self.premises.log)
+        leaf = await self.premises.database.write(work)
+        return Reply(250, "2.0.0", f"Kept as {session.id}, log entry {leaf}")
+
+
+def refusal(resolution: Resolution) -> Reply:
+    """The words for an address that is not delivered to."""
+    foreign = isinstance(resolution, Foreign)
+    reason = Reason.NOT_LOCAL if foreign else Reason.UNKNOWN_RECIPIENT
+    metrics.recipients_refused.labels(reason).inc()
+    return NOT_OURS if foreign else NO_SUCH_PERSON
+
+
+async def _subject(session: Session, transaction: Transaction, incoming: Incoming) -> Subject:
+    return Subject(
+        content=await incoming.head(_LOOKED_AT),
+        size=incoming.size,
+        sender=str(transaction.sender or ""),
+        recipients=tuple(map(str, transaction.recipients)),
+        peer=session.peer[0],
+    )
+
+
+def _decided(session: Session, transaction: Transaction, incoming: Incoming, reason: Reason, reply: Reply) -> None:
+    """The postmaster's line: one decision, stable keys."""
+    result = "kept" if reply.is_positive else "refused" if not reply.is_temporary else "deferred"
+    metrics.messages.labels("received", result).inc()
+    if reply.is_positive:
+        metrics.message_bytes.labels("received").inc(incoming.size)
+    log.info(
+        "mail.received",
+        id=session.id,
+        result=result,
+        reason=str(reason),
+        code=reply.code,
+        sender=str(transaction.sender or "<>"),
+        recipients=len(transaction.recipients),
+        size=incoming.size,
+        peer=session.peer[0],
+        tls=session.tls is not None,
+    )

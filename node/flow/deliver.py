@@ -1,0 +1,75 @@
+"""Putting an accepted message where it belongs: mailboxes of our people, the spool, a leaf in the log.
+
+All of it is one unit of work: either the whole promise is on disk, or none of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from node.anchor.leaf import Direction, Leaf
+from node.anchor.log import Log
+from node.base.address import Address
+from node.base.errors import Temporary
+from node.directory.resolve import Foreign, Local, resolve
+from node.flow.parcel import Parcel
+from node.store import blobs, mailboxes, messages, spool
+from node.store.accounts import Account
+from node.store.database import Writing
+
+SPOOL_SECONDS = 5 * 24 * 3600  # RFC 5321 §4.5.4.1: "at least 4-5 days"
+
+
+class RecipientGone(Temporary):
+    """An address that was fine at RCPT is nobody's any more: asked again, the sender gets the right answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What to do with one parcel.
+
+    Attributes:
+        sender: the reverse-path as text, "" for null; bounces go there.
+        recipients: as accepted at RCPT.
+        folder: SPECIAL-USE name of the mailbox, or "" for the inbox.
+        may_leave: True when recipients on other servers are spooled, False when they are refused.
+        direction: for the log.
+    """
+
+    sender: str
+    recipients: Sequence[Address]
+    direction: Direction
+    folder: str = ""
+    may_leave: bool = False
+
+
+def deliver(tx: Writing, parcel: Parcel, order: Order, log: Log) -> int:
+    """Keep one message for all its recipients; return its index in the log.
+
+    A person named twice, directly and by alias, gets it once.
+
+    Raises:
+        RecipientGone: nothing is kept.
+    """
+    blob = blobs.add(tx, parcel.prepared)
+    reached: set[int] = set()
+    for address in order.recipients:
+        resolution = resolve(tx, address)
+        if isinstance(resolution, Local):
+            if resolution.account.id not in reached:
+                reached.add(resolution.account.id)
+                _keep(tx, parcel, blob, resolution.account, order.folder)
+        elif isinstance(resolution, Foreign) and order.may_leave:
+            expires = parcel.received + SPOOL_SECONDS
+            spool.add(tx, blob, order.sender, str(address), next_attempt=parcel.received, expires=expires)
+        else:
+            raise RecipientGone(f"{address} was removed while its mail was coming in")
+    return log.append(tx, Leaf(parcel.prepared.sha256, order.direction, parcel.received, parcel.salt))
+
+
+def _keep(tx: Writing, parcel: Parcel, blob: int, account: Account, folder: str) -> None:
+    mailbox = mailboxes.special(tx, account.id, folder) if folder else None
+    mailbox = mailbox or mailboxes.find(tx, account.id, "INBOX")
+    assert mailbox is not None  # every account has an inbox, and nobody can delete it
+    messages.add(tx, mailbox.id, blob, parcel.prepared.size, parcel.summary, internaldate=parcel.received)

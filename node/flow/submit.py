@@ -1,0 +1,127 @@
+"""Mail from our own people (587, 465): they prove who they are, and send as nobody else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+
+from node.anchor.leaf import Direction
+from node.auth.gate import Gate, Refusal
+from node.base import metrics
+from node.base.address import Address, AddressError, parse_address
+from node.base.log import get_log
+from node.base.reply import Reply
+from node.checks.opinion import Reason
+from node.directory.resolve import Unknown
+from node.flow.accept import NO_SUCH_PERSON, RECIPIENT_FINE, SENDER_FINE
+from node.flow.deliver import Order, deliver
+from node.flow.parcel import pack
+from node.flow.premises import Premises
+from node.flow.reception import Limits, Session, Transaction
+from node.flow.trace import missing_fields, trace_header
+from node.mail.address_list import Group, Mailbox, addresses
+from node.mail.headers import fields
+from node.store.accounts import Account
+from node.store.incoming import Incoming
+
+log = get_log(__name__)
+
+LOG_IN_FIRST = Reply(530, "5.7.0", "Log in first")  # RFC 4954 §6
+NOT_YOUR_ADDRESS = Reply(550, "5.7.1", "That sender address is not yours")
+NOT_YOUR_FROM = Reply(550, "5.7.1", "The From field names an address that is not yours")
+_HEADER_LIMIT = 256 << 10
+
+
+@dataclass(slots=True)
+class Submit:
+    """The reception of the submission ports (see `node.flow.reception.Reception`)."""
+
+    premises: Premises
+    gate: Gate
+    limits: Limits = field(default_factory=Limits)
+    offers_auth: bool = True
+
+    async def connect(self, session: Session) -> Reply | None:
+        """Everybody may knock; nothing is taken before logging in."""
+        return None
+
+    async def authenticate(self, session: Session, username: str, password: str) -> Account | Reply:
+        """Ask the one door for an app password with the scope smtp."""
+        answer = await self.gate.password(username, password, "smtp", session.peer[0])
+        if not isinstance(answer, Refusal):
+            return answer
+        if answer.temporary:
+            return Reply(454, "4.7.0", "Too many failed logins or a passing fault; please wait and try again")
+        return Reply(535, "5.7.8", "Wrong address or app password")  # RFC 4954 §6
+
+    async def sender(self, session: Session, transaction: Transaction) -> Reply:
+        """A person sends from their own address only (RFC 6409 §6.1)."""
+        if session.account is None:
+            return LOG_IN_FIRST
+        if not _owns(session.account, transaction.sender):
+            return NOT_YOUR_ADDRESS
+        return SENDER_FINE
+
+    async def recipient(self, session: Session, transaction: Transaction, address: Address) -> Reply:
+        """People of ours and everybody elsewhere; an unknown address in our own domain is told at once."""
+        resolution = await self.premises.directory.resolve(address)
+        if isinstance(resolution, Unknown):
+            metrics.recipients_refused.labels(Reason.UNKNOWN_RECIPIENT).inc()
+            return NO_SUCH_PERSON
+        return RECIPIENT_FINE
+
+    def incoming(self) -> Incoming:
+        """Where the content is written."""
+        return self.premises.incoming()
+
+    async def finish(self, session: Session, transaction: Transaction, incoming: Incoming) -> Reply:
+        """Keep the message for people here and spool it for people elsewhere, in one commit."""
+        if session.account is None:
+            return LOG_IN_FIRST
+        head = await incoming.head(_HEADER_LIMIT)
+        if not _from_is_own(session.account, head):
+            log.info("mail.submitted", id=session.id, result="refused", reason=str(Reason.NOT_YOUR_ADDRESS))
+            return NOT_YOUR_FROM
+        host = self.premises.hostname
+        prefix = trace_header(host, session, transaction) + missing_fields(head, host)
+        parcel = await pack(self.premises.blobs, incoming, prefix)
+        order = Order(
+            sender=str(transaction.sender or ""),
+            recipients=transaction.recipients,
+            direction=Direction.SUBMITTED,
+            may_leave=True,
+        )
+        work = partial(deliver, parcel=parcel, order=order, log=self.premises.log)
+        leaf = await self.premises.database.write(work)
+        metrics.messages.labels("submitted", "kept").inc()
+        metrics.message_bytes.labels("submitted").inc(incoming.size)
+        log.info(
+            "mail.submitted",
+            id=session.id,
+            result="kept",
+            account=session.account.address,
+            recipients=len(transaction.recipients),
+            size=incoming.size,
+        )
+        return Reply(250, "2.0.0", f"Kept as {session.id}, log entry {leaf}")
+
+
+def _owns(account: Account, address: Address | None) -> bool:
+    return address is not None and address.key == parse_address(account.address).key
+
+
+def _from_is_own(account: Account, head: bytes) -> bool:
+    """True when every address in From is the account's own; a message without From gets nowhere."""
+    found = [
+        box for entry in fields(head, 0, len(head)) if entry.name.lower() == b"from" for box in addresses(entry.value)
+    ]
+    return bool(found) and all(_is_own(account, box) for box in found)
+
+
+def _is_own(account: Account, box: Mailbox | Group) -> bool:
+    if not isinstance(box, Mailbox):
+        return False
+    try:
+        return _owns(account, parse_address(f"{box.local.decode()}@{box.domain.decode()}"))
+    except (AddressError, UnicodeDecodeError):
+        return False
