@@ -64,8 +64,8 @@ def test_commands(line: bytes, command: Command) -> None:
     [b"ID", b'ID ("a")', b"ENABLE", b"SELECT", b'SELECT ""', b"RENAME a",
      b"STATUS a ()", b"STATUS a (BOGUS)", b"COPY 1", b"STORE 1 FLAGS",
      b"STORE 1 FLAGS (\\Bogus)", b"STORE 1 FLAGS (a", b"STORE 1 XFLAGS a",
-     b"STORE 1 FLAGS " + b"k" * 101, b"STORE 1 FLAGS (" + b"k " * 200 + b"k)", b"UID", b"UID EXPUNGE", b"APPEND x y", b"EXPUNGE 1",
-     b"ID (" + b" ".join([b'"a" "b"'] * 31) + b")"],
+     b"STORE 1 FLAGS " + b"k" * 101, b"STORE 1 FLAGS (" + b"k " * 200 + b"k)", b"UID", b"UID EXPUNGE", b"APPEND x y",
+     b"EXPUNGE 1", b"ID (" + b" ".join([b'"a" "b"'] * 31) + b")"],
 )  # fmt: skip
 def test_refused(line: bytes) -> None:
     with pytest.raises(ParseError):
