@@ -1,0 +1,93 @@
+"""Ethereum accounts: addresses (EIP-55) and signatures over text (EIP-191), verified without any chain."""
+
+from __future__ import annotations
+
+import re
+
+from coincurve import PublicKey
+from eth_hash.backends.pycryptodome import backend
+
+from identity.refusal import Reason, Refusal
+
+SIGNATURE_SIZE = 65  # octets: r, s, v
+_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141  # of secp256k1, SEC 2 §2.4.1
+_HALF_ORDER = _ORDER // 2
+_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}\Z", re.ASCII)
+_SIGNATURE = re.compile(r"0x[0-9a-fA-F]{130}\Z", re.ASCII)
+
+
+def keccak(data: bytes) -> bytes:
+    """Keccak-256 as Ethereum uses it (the original padding, not FIPS 202's SHA3-256)."""
+    # The backend is named, not looked up: eth_hash.auto would let an environment variable choose it.
+    return backend.keccak256(data)
+
+
+def to_checksum(address: bytes) -> str:
+    """Write 20 octets as an address with its checksum in the letters' case (EIP-55)."""
+    if len(address) != 20:
+        raise ValueError(f"an address has 20 octets, not {len(address)}")
+    lower = address.hex()
+    digest = keccak(lower.encode("ascii")).hex()
+    return "0x" + "".join(
+        letter.upper() if int(nibble, 16) >= 8 else letter for letter, nibble in zip(lower, digest, strict=False)
+    )
+
+
+def from_checksum(text: str) -> bytes | None:
+    """Read an address that carries a right EIP-55 checksum; None for anything else, all-lower-case included."""
+    if not _ADDRESS.match(text):
+        return None
+    address = bytes.fromhex(text[2:])
+    return address if to_checksum(address) == text else None
+
+
+def subject(address: bytes) -> str:
+    """The name under which an account is bound to a person: CAIP-10 without the chain, in lower case.
+
+    The chain is left out on purpose: an externally owned account is the same key on every chain.
+    """
+    return f"eip155:0x{address.hex()}"
+
+
+def personal_hash(message: bytes) -> bytes:
+    """The digest that `personal_sign` signs (EIP-191, version 0x45)."""
+    # The prefix keeps a wallet from being talked into signing a transaction as "text".
+    return keccak(b"\x19Ethereum Signed Message:\n%d" % len(message) + message)
+
+
+def parse_signature(text: str) -> bytes | Refusal:
+    """Read `0x` and 130 hex digits as a wallet returns them."""
+    if not _SIGNATURE.match(text):
+        return Refusal(
+            Reason.BAD_SIGNATURE, "the signature is not 65 octets in hex; contract wallets cannot log in yet"
+        )
+    return bytes.fromhex(text[2:])
+
+
+def recover(message: bytes, signature: bytes) -> bytes | Refusal:
+    """Tell who signed a message with `personal_sign`.
+
+    Args:
+        message: the text as it was shown to the signer, UTF-8.
+        signature: r (32 octets), s (32 octets), v (27, 28, or 0, 1 as some hardware wallets send).
+
+    Returns:
+        The signer's address (20 octets), or why nothing can be told.
+    """
+    if len(signature) != SIGNATURE_SIZE:
+        return Refusal(Reason.BAD_SIGNATURE, "the signature does not have 65 octets")
+    v = signature[64]
+    if v not in (0, 1, 27, 28):
+        return Refusal(Reason.BAD_SIGNATURE, "the signature's recovery value is not 27, 28, 0 or 1")
+    s = int.from_bytes(signature[32:64], "big")
+    # (r, n - s) signs the same message: accepting both would give every signature a twin, and whoever
+    # remembers signatures to spot replay would miss it (EIP-2).
+    if _HALF_ORDER < s < _ORDER:
+        return Refusal(Reason.HIGH_S, "the signature's s is in the upper half of the curve's order")
+    try:
+        key = PublicKey.from_signature_and_message(
+            signature[:64] + bytes([v % 27]), personal_hash(message), hasher=None
+        )
+    except Exception:  # noqa: BLE001 - coincurve raises bare Exception for a signature without a point
+        return Refusal(Reason.BAD_SIGNATURE, "the signature belongs to no key")
+    return keccak(key.format(compressed=False)[1:])[12:]
