@@ -81,6 +81,20 @@ def unpack(packed: bytes) -> Layout:
     return Layout(list(form.iter_unpack(memoryview(packed)[1:])))
 
 
+def shifted(packed: bytes, by: int) -> bytes:
+    """The layout of the same message once its top header has grown (or shrunk) by `by` octets at its front.
+
+    The message still starts at 0; everything behind the change moves. Saves summarising a large message again.
+    """
+    form = _FORMATS[packed[0]]
+    records = list(form.iter_unpack(memoryview(packed)[1:]))
+    version = 1 if records[0][2] + by < 1 << 32 else 2
+    shift = _FORMATS[version].pack
+    moved = [shift(head + by, body + by, end + by, *rest) for head, body, end, *rest in records[1:]]
+    _, body, end, *rest = records[0]
+    return b"".join([bytes([version]), shift(0, body + by, end + by, *rest), *moved])
+
+
 class Layout:
     """A message's parts by their IMAP numbers (RFC 3501 §6.4.5)."""
 
