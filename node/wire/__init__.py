@@ -1,0 +1,1 @@
+"""Sans-I/O protocol engines: bytes in, events out. No sockets, no clocks, no storage, no log."""
