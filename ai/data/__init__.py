@@ -1,0 +1,1 @@
+"""Where mail to learn from comes from: corpora on disk and a generator of our own."""
