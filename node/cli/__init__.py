@@ -8,10 +8,10 @@ import sys
 def main() -> None:
     """Entry point of the console script: run the command; show expected errors as one clear text, not a traceback."""
     from node.base.errors import WaxsealError  # noqa: PLC0415
-    from node.cli.app import app  # noqa: PLC0415
+    from node.cli.app import run  # noqa: PLC0415
 
     try:
-        app()
+        run()
     except WaxsealError as error:
         print(f"waxseal: {error}", file=sys.stderr)
         raise SystemExit(1) from None

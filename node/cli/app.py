@@ -1,0 +1,55 @@
+"""The table of commands. Only the one that is called is imported, so that `waxseal dev` serves within two seconds."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+import typer
+
+# name → module and attribute; a `typer.Typer` holds subcommands, a function is a command of its own.
+COMMANDS = {
+    "dev": "node.cli.dev:dev",
+    "serve": "node.cli.serve:serve",
+    "init": "node.cli.init:init",
+    "config": "node.cli.config:app",
+    "domain": "node.cli.domain:app",
+    "account": "node.cli.account:app",
+    "send": "node.cli.send:send",
+    "classify": "node.cli.classify:classify",
+    "receipt": "node.cli.receipt:receipt",
+    "verify": "node.cli.verify:verify",
+    "doctor": "node.cli.doctor:doctor",
+    "demo": "node.cli.demo:demo",
+    "version": "node.cli.version:version",
+}
+
+
+def build(arguments: Sequence[str]) -> typer.Typer:
+    """The application with the command that `arguments` name, or with all of them (help, completion, mistakes)."""
+    app = typer.Typer(
+        name="waxseal",
+        help="A mail node: SMTP in, IMAP out, wallet login, provable messages, attachments on IPFS.",
+        no_args_is_help=True,
+        pretty_exceptions_show_locals=False,  # locals may hold passwords
+    )
+    app.callback()(_no_options)  # keeps a single command a command
+    chosen = [arguments[0]] if arguments and arguments[0] in COMMANDS else list(COMMANDS)
+    for name in chosen:
+        module, _, attribute = COMMANDS[name].partition(":")
+        command = getattr(importlib.import_module(module), attribute)
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, name=name)
+        else:
+            app.command(name)(command)
+    return app
+
+
+def _no_options() -> None:
+    """Waxseal: a mail node."""
+
+
+def run() -> None:
+    """Run the command line of this process."""
+    build(sys.argv[1:])()
