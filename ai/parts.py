@@ -179,8 +179,8 @@ def _decode(body: bytes, fields: dict[str, str]) -> str:
 def _base64(data: bytes) -> bytes:
     """Decode what can be decoded: foreign characters are skipped (RFC 2045 §6.8), a ragged end is cut."""
     kept = data.translate(None, _NOT_BASE64)
-    kept += b"A" * 2 if len(kept) % 4 == 2 else b"A" if len(kept) % 4 == 3 else b""
-    return binascii.a2b_base64(kept[: len(kept) // 4 * 4])[: len(data) * 3 // 4]
+    whole = len(kept) * 3 // 4
+    return binascii.a2b_base64(kept[: len(kept) - 1] if len(kept) % 4 == 1 else kept + b"A" * (-len(kept) % 4))[:whole]
 
 
 def _characters(data: bytes, charset: str) -> str:
