@@ -1,0 +1,155 @@
+"""The embedded chain: the contract's life on it, restarts, SIGKILL between and in transactions, a second reader."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from eth_hash.auto import keccak
+
+from node.base.errors import Permanent, Temporary
+from node.net.chain.embedded import CHAIN_ID, FILE, EmbeddedChain
+from node.net.chain.evm import Evm
+from node.net.chain.interface import NoState, Reverted
+from node.net.chain.transaction import address_of, contract_address, raw_address
+
+pytestmark = pytest.mark.anyio
+
+KEY = b"\x11" * 32
+ROOT = Path(__file__).parents[4]
+CODE = bytes.fromhex(json.loads((ROOT / "node/anchor/TreeHeads.json").read_text())["bytecode"][2:])
+ANCHOR = keccak(b"anchor(uint64,bytes32)")[:4]
+HEAD = keccak(b"head(address)")[:4] + raw_address(address_of(KEY)).rjust(32, b"\0")
+
+
+def anchor(size: int) -> bytes:
+    return ANCHOR + size.to_bytes(32, "big") + bytes([size % 256]) * 32
+
+
+def size_of(head: bytes) -> int:
+    return int.from_bytes(head[:32], "big")
+
+
+@pytest.fixture
+async def chain(tmp_path: Path) -> AsyncIterator[EmbeddedChain]:
+    async with EmbeddedChain.open(tmp_path, KEY) as opened:
+        yield opened
+
+
+async def test_a_contract_lives_where_it_was_foretold(chain: EmbeddedChain) -> None:
+    assert chain.sender == address_of(KEY)
+    made = await chain.send(None, CODE)
+    assert made.contract == contract_address(address_of(KEY))
+    assert (await chain.code(made.contract)).hex() in CODE.hex()
+    for size in (3, 5):
+        result = await chain.send(made.contract, anchor(size))
+        assert size_of(await chain.call(made.contract, HEAD)) == size
+        assert (await chain.head()).number == result.block
+    assert size_of(await chain.call(made.contract, HEAD, result.block - 1)) == 3
+    (event,) = await chain.events(made.contract, result.block)
+    assert event.transaction == result.hash
+    assert event.topics[0] == keccak(b"Anchored(address,uint64,bytes32)")
+    assert int.from_bytes(event.topics[2], "big") == 5
+
+
+async def test_a_refused_transaction_leaves_no_trace(chain: EmbeddedChain) -> None:
+    made = await chain.send(None, CODE)
+    assert made.contract
+    await chain.send(made.contract, anchor(7))
+    before = await chain.head()
+    with pytest.raises(Reverted) as refusal:
+        await chain.send(made.contract, anchor(7))
+    assert refusal.value.data[:4] == keccak(b"NotGrowing(uint64,uint64)")[:4]
+    assert await chain.head() == before
+    await chain.send(made.contract, anchor(8))
+    assert (await chain.head()).number == before.number + 1
+
+
+async def test_what_is_not_there(chain: EmbeddedChain) -> None:
+    nowhere = "0x" + "12" * 20
+    assert await chain.call(nowhere, HEAD) == b""
+    assert await chain.code(nowhere) == b""
+    assert await chain.events(nowhere, 99) == []
+    with pytest.raises(NoState):
+        await chain.call(nowhere, HEAD, 99)
+
+
+async def test_blocks_move_forward_in_time(chain: EmbeddedChain) -> None:
+    times = [(await chain.head()).time]
+    for _ in range(3):
+        await chain.send("0x" + "12" * 20, b"")
+        times.append((await chain.head()).time)
+    assert times == sorted(set(times))
+
+
+async def test_a_second_process_reads_beside_the_node(chain: EmbeddedChain, tmp_path: Path) -> None:
+    made = await chain.send(None, CODE)
+    assert made.contract
+    async with EmbeddedChain.open(tmp_path, None) as reader:
+        for size in (1, 2):
+            await chain.send(made.contract, anchor(size))
+            assert size_of(await reader.call(made.contract, HEAD)) == size
+        with pytest.raises(Permanent, match="reading only"):
+            await reader.send(made.contract, anchor(3))
+
+
+async def test_reading_where_nothing_is(tmp_path: Path) -> None:
+    async with EmbeddedChain.open(tmp_path, None) as reader:
+        with pytest.raises(Temporary, match="cannot open the embedded chain"):
+            await reader.head()
+    assert not (tmp_path / FILE).exists()
+
+
+async def test_a_damaged_file_is_an_error_that_names_it(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_bytes(b"no database" * 1000)
+    async with EmbeddedChain.open(tmp_path, KEY) as chain:
+        with pytest.raises(Temporary, match=r"chain\.sqlite"):
+            await chain.head()
+
+
+async def test_it_is_there_again_after_a_restart(tmp_path: Path) -> None:
+    async with EmbeddedChain.open(tmp_path, KEY) as chain:
+        made = await chain.send(None, CODE)
+        assert made.contract
+        await chain.send(made.contract, anchor(4))
+        head = await chain.head()
+    async with EmbeddedChain.open(tmp_path, KEY) as chain:
+        assert await chain.head() == head
+        assert chain.chain_id == CHAIN_ID
+        assert size_of(await chain.call(made.contract, HEAD)) == 4
+    assert (tmp_path / FILE).stat().st_mode & 0o777 == 0o600
+
+
+ANCHORING = """
+import sys
+from pathlib import Path
+from node.net.chain.evm import Evm
+path, code, contract, first = Path(sys.argv[1]), bytes.fromhex(sys.argv[2]), sys.argv[3], int(sys.argv[4])
+evm = Evm(path, b"\\x11" * 32)
+if first == 1:
+    assert evm.send(None, code).contract == contract
+for size in range(first, first + 1000):
+    evm.send(contract, bytes.fromhex(sys.argv[5]) + size.to_bytes(32, "big") + bytes([size % 256]) * 32)
+    print(size, flush=True)
+"""
+
+
+def test_what_was_anchored_survives_sigkill(tmp_path: Path) -> None:
+    """Killed in the middle of sending, five times: every anchor it told of is there, and the chain goes on."""
+    path, contract, kept = tmp_path / FILE, contract_address(address_of(KEY)), 0
+    for number in (3, 1, 4, 2, 5):
+        command = [sys.executable, "-c", ANCHORING, str(path), CODE.hex(), contract, str(kept + 1), ANCHOR.hex()]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT)
+        assert process.stdout is not None
+        told = [int(process.stdout.readline()) for _ in range(number)][-1]
+        process.kill()
+        told = max([told, *map(int, process.communicate()[0].split(b"\n")[:-1])])
+        evm = Evm(path, KEY)
+        kept = size_of(evm.call(contract, HEAD, None))
+        evm.close()
+        assert kept >= told
+    assert kept >= 15
