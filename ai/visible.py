@@ -19,7 +19,7 @@ _VOID = frozenset(
     ("img", "br", "hr", "input", "meta", "link", "area", "base", "col", "wbr", "source", "embed", "track")
 )
 _INLINE = frozenset(
-    ("a", "b", "i", "u", "em", "strong", "span", "font", "small", "sub", "sup", "wbr", "s", "big", "tt", "code")
+    ("b", "i", "u", "em", "strong", "span", "font", "small", "sub", "sup", "wbr", "s", "big", "tt", "code")
 )
 
 

@@ -22,7 +22,7 @@ from ai.data.corpus import Sample
 
 PHRASES = Path(__file__).with_name("phrases")
 LANGUAGES = tuple(sorted(path.stem for path in PHRASES.glob("*.toml")))
-_HELD_OUT = 5  # every fifth phrase is for validation only
+_HELD_OUT = 5
 _MONTHS = ("January", "March", "May", "June", "09", "11", "Q3")
 _TLDS = {"en": ("com", "co.uk", "io", "org"), "pt": ("com.br", "pt"), "ja": ("co.jp", "jp")}
 _ODD_TLDS = ("xyz", "top", "shop", "online", "site", "info", "click", "live")
@@ -110,7 +110,8 @@ def phrases(language: str) -> dict[str, Any]:
 
 
 def _portion(items: list[str], held_out: bool) -> list[str]:
-    return [item for at, item in enumerate(items) if (at % _HELD_OUT == _HELD_OUT - 1) == held_out] or items
+    """The last and every fifth before it belong to validation, the others to training."""
+    return [item for at, item in enumerate(reversed(items)) if (at % _HELD_OUT == 0) == held_out]
 
 
 def _compose(chance: random.Random, language: str, is_spam: bool, held_out: bool) -> _Letter:
