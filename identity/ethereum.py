@@ -41,6 +41,20 @@ def from_checksum(text: str) -> bytes | None:
     return address if to_checksum(address) == text else None
 
 
+def checksum_address(text: str) -> str:
+    """Write an address that a person typed with its EIP-55 checksum.
+
+    Raises:
+        ValueError: it is no address, or its mixed case shows that a letter was mistyped.
+    """
+    if not _ADDRESS.match(text):
+        raise ValueError(f"{text[:60]!r} is no Ethereum address: write 0x and 40 hex digits")
+    checked = to_checksum(bytes.fromhex(text[2:]))
+    if text[2:] not in (checked[2:], text[2:].lower(), text[2:].upper()):
+        raise ValueError(f"{text!r} does not carry its checksum: copy the address again, some letter is wrong")
+    return checked
+
+
 def subject(address: bytes) -> str:
     """The name under which an account is bound to a person: CAIP-10 without the chain, in lower case.
 

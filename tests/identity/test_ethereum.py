@@ -43,6 +43,21 @@ def test_an_address_without_its_checksum_is_not_read(text: str) -> None:
     assert ethereum.from_checksum(text) is None
 
 
+@pytest.mark.parametrize("text", VECTORS)
+def test_an_address_typed_by_a_person_gets_its_checksum(text: str) -> None:
+    assert ethereum.checksum_address(text) == text
+    assert ethereum.checksum_address(text.lower()) == text
+    assert ethereum.checksum_address("0x" + text[2:].upper()) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["", "0x", VECTORS[0][2:], VECTORS[0] + "0", "0x" + VECTORS[0][2:].swapcase(), "alice.eth"]
+)
+def test_a_mistyped_address_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"0x|checksum"):
+        ethereum.checksum_address(text)
+
+
 @given(st.binary(min_size=20, max_size=20))
 def test_checksums_agree_with_eth_utils(address: bytes) -> None:
     assert ethereum.to_checksum(address) == to_checksum_address(address)

@@ -1,0 +1,36 @@
+"""Why somebody was not let in: a value with a reason from a closed list."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import identity.refusal
+
+
+class Reason(StrEnum):
+    """What the door itself can object to; the same word serves reply, log and metric."""
+
+    BAD_CREDENTIALS = "bad-credentials"
+    WRONG_SCOPE = "wrong-scope"
+    TOO_MANY_FAILURES = "too-many-failures"
+    BUSY = "busy"
+    USED_NONCE = "used-nonce"
+    UNBOUND_WALLET = "unbound-wallet"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Not let in.
+
+    Attributes:
+        reason: for programs. It never tells an unknown person from a wrong password.
+        temporary: true when the same credentials may work later (answer 454 4.7.0, or NO [UNAVAILABLE]).
+        words: for people.
+        retry_after: seconds until another attempt makes sense; 0 when not `temporary`.
+    """
+
+    reason: Reason | identity.refusal.Reason
+    temporary: bool
+    words: str
+    retry_after: float = 0

@@ -1,0 +1,71 @@
+"""Browser sessions: a random token in a cookie, of which the node keeps only the hash."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+import time
+from collections.abc import Callable
+
+from node.store import accounts, web_sessions
+from node.store.accounts import Account
+from node.store.database import Database
+from node.store.transaction import Reading, Writing
+
+TOKEN_SIZE = 32  # octets
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{43}\Z")
+
+
+def new_token() -> str:
+    """256 random bits, fit for a cookie."""
+    return secrets.token_urlsafe(TOKEN_SIZE)
+
+
+def is_token(text: str) -> bool:
+    """True when the text has a token's form; nothing else is worth a look-up."""
+    return _TOKEN.match(text) is not None
+
+
+def fingerprint(token: str) -> bytes:
+    """What is stored: whoever reads the database cannot take over a session."""
+    return hashlib.sha256(token.encode("ascii")).digest()
+
+
+class Sessions:
+    """Who is logged in, in which browser.
+
+    Args:
+        database: where sessions are kept.
+        seconds: how long a session lasts.
+        clock: unix seconds.
+    """
+
+    def __init__(self, database: Database, *, seconds: int, clock: Callable[[], float] = time.time) -> None:
+        self._database = database
+        self.seconds = seconds
+        self._clock = clock
+
+    def begin(self, tx: Writing, account: Account) -> str:
+        """Open a session within a transaction and return its token."""
+        token, now = new_token(), int(self._clock())
+        web_sessions.expire(tx, now)
+        web_sessions.add(tx, fingerprint(token), account.id, now + self.seconds)
+        return token
+
+    async def account(self, token: str) -> Account | None:
+        """Whose session this is; None for an unknown, ended or expired one."""
+        if not is_token(token):
+            return None
+        now = int(self._clock())
+
+        def find(tx: Reading) -> Account | None:
+            account_id = web_sessions.get(tx, fingerprint(token), now)
+            return None if account_id is None else accounts.get(tx, account_id)
+
+        return await self._database.read(find)
+
+    async def end(self, token: str) -> None:
+        """Close a session, now and for every copy of its token."""
+        if is_token(token):
+            await self._database.write(lambda tx: web_sessions.remove(tx, fingerprint(token)))
