@@ -12,6 +12,8 @@ from typing import NamedTuple, TypeAlias
 MISSING_LOCAL = b"MISSING_MAILBOX"
 MISSING_DOMAIN = b"MISSING_DOMAIN"
 
+MAX_ENTRIES = 4096  # of one field; what stands behind them is not looked at
+
 _ATOM = rb'[^\\"<>@,;:()\[\] \t]+'
 # Most fields hold one mailbox in one of these two shapes.
 _NAMED = re.compile(rb'[ \t]*(?:"([^"\\]*)"[ \t]*|([^\\"<>@,;:()\[\]]*))<(%b)@(%b)>[ \t]*\Z' % (_ATOM, _ATOM))
@@ -154,7 +156,9 @@ def _entries(chunks: Iterator[tuple[list[_Token], bytes]]) -> list[Entry]:
         if group is not None and mark in (b";", b""):
             found.append(Group(group, tuple(members)))
             group, members = None, []
-    return found
+        if len(found) + len(members) >= MAX_ENTRIES:
+            break
+    return found if group is None else [*found, Group(group, tuple(members))]
 
 
 def _mailbox(chunk: list[_Token]) -> Mailbox | None:
@@ -162,9 +166,11 @@ def _mailbox(chunk: list[_Token]) -> Mailbox | None:
     if b"<" in marks:
         opening = marks.index(b"<")
         closing = marks.index(b">", opening) if b">" in marks[opening:] else len(chunk)
-        name = _phrase(chunk[:opening]) or _last_comment(chunk)
+        name = _phrase(chunk[:opening]) or _phrase(chunk[closing + 1 :]) or _last_comment(chunk)
         return _addr_spec(name, _words(chunk[opening + 1 : closing]))
     words = _words(chunk)
+    if not words:
+        return None  # nothing, or a remark alone
     if not any(token.text == b"@" and token.kind == "mark" for token in words):
         if len(words) > 1 and any(token.gap for token in words[1:]):
             return Mailbox(_phrase(words), b"", MISSING_LOCAL, MISSING_DOMAIN)

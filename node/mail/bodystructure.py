@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from node.mail.envelope import envelope
 from node.mail.imap_string import nstring, parenthesized, string
-from node.mail.parameters import Params
+from node.mail.parameters import Params, joined
 from node.mail.part import Part
 
 
@@ -24,7 +24,7 @@ def _structure(part: Part, *, extended: bool) -> bytes:
         children = b"".join([_structure(child, extended=extended) for child in part.children])
         if not extended:
             return b"(%b %b)" % (children, string(kind))
-        return b"(%b %b %b %b)" % (children, string(kind), _params(part.params), _extension(part))
+        return b"(%b %b %b %b)" % (children, string(kind), _params(joined(part.params)), _extension(part))
     basic = _basic(part)
     if part.message is not None:
         message = _structure(part.message, extended=extended)
@@ -39,8 +39,8 @@ def _structure(part: Part, *, extended: bool) -> bytes:
 
 def _basic(part: Part) -> bytes:
     main, kind = part.content_type
-    params = part.params
-    if main == "text" and not any(name.lower() == b"charset" for name, _ in params):
+    params = joined(part.params)
+    if main == "text" and not any(name.lower() in {b"charset", b"charset*"} for name, _ in params):
         params = (*params, (b"charset", b"US-ASCII"))  # RFC 2045 §5.2
     return b'"%b" "%b" %b %b %b "%b" %d' % (
         main.encode(),
@@ -63,7 +63,7 @@ def _extension(part: Part) -> bytes:
     """Disposition, language and location."""
     head = part.head
     disposition = part.disposition
-    shown = b"NIL" if disposition is None else b'("%b" %b)' % (disposition[0].encode(), _params(disposition[1]))
+    shown = b"NIL" if disposition is None else b'("%b" %b)' % (disposition[0].encode(), _params(joined(disposition[1])))
     return b"%b %b %b" % (shown, _language(head.get(b"content-language")), nstring(head.get(b"content-location")))
 
 

@@ -64,9 +64,12 @@ def get(buffer: Buffer, start: int, end: int, name: bytes) -> bytes | None:
 
 
 def unfolded(value: bytes) -> bytes:
-    """A raw value on one line: line ends go, the white space behind them stays (RFC 5322 §2.2.3)."""
+    """A raw value on one line: line ends go, the white space behind them stays (RFC 5322 §2.2.3).
+
+    A tab behind a line end becomes a space: it was one before some senders folded there.
+    """
     if b"\n" in value:
-        value = value.replace(b"\r\n", b"").replace(b"\n", b"")
+        value = value.replace(b"\n\t", b"\n ").replace(b"\r\n", b"").replace(b"\n", b"")
     return value.strip(b" \t\r")
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from itertools import takewhile
 from typing import TypeAlias
-from urllib.parse import unquote_to_bytes
+from urllib.parse import quote, unquote_to_bytes
 
 from node.mail.charset import decode
 from node.mail.headers import decoded
@@ -14,13 +15,13 @@ Params: TypeAlias = tuple[tuple[bytes, bytes], ...]
 """Names and values as received, quoting removed; RFC 2231 pieces (`filename*0*`) stay apart."""
 
 MAX_PARAMS = 256
-MAX_PIECES = 64  # of one RFC 2231 value
 
 _TOKEN = rb"[!#$%&'*+\-.0-9A-Z^_`a-z{|}~]+"
 _TYPE = re.compile(rb"[ \t]*(%b)[ \t]*/[ \t]*(%b)" % (_TOKEN, _TOKEN))
 _VALUE = re.compile(rb"[ \t]*(%b)" % _TOKEN)
 # Every repetition ends at a character the next one cannot begin with, so a hostile value takes linear time.
 _PARAM = re.compile(rb';[ \t]*([^ \t=;"]+)[ \t]*=[ \t]*(?:"([^"\\]*(?:\\.[^"\\]*)*)"?|([^;]*))', re.DOTALL)
+_PIECE = re.compile(rb"([^*]+)\*(?:([0-9]{1,3})(\*)?)?")  # RFC 2231 §4.1: name*, name*0, name*0*
 _QUOTED_PAIR = re.compile(rb"\\(.)", re.DOTALL)
 _DEFAULT_TYPE = ("text", "plain")
 
@@ -97,38 +98,60 @@ def without_comments(value: bytes) -> bytes:
     return b"".join(kept)
 
 
+def joined(params: Params) -> Params:
+    """The same parameters with RFC 2231 continuations put together, as IMAP shows them (RFC 2231 §6).
+
+    Charset and percent encoding stay as received: `filename*0*=utf-8''a%20; filename*1=b` becomes
+    `filename*=utf-8''a%20b`. A parameter stands where its first piece stood.
+    """
+    if not any(b"*" in name for name, _ in params):
+        return params
+    runs = _runs(params)
+    shown: list[tuple[bytes, bytes]] = []
+    for name, value in params:
+        base = name.partition(b"*")[0]
+        run = runs.get(base.lower()) if _PIECE.fullmatch(name) else None
+        if run is None:
+            shown.append((name, value))
+        elif run:
+            shown.append(_whole(base, run))
+            run.clear()
+    return tuple(shown)
+
+
+def _whole(base: bytes, run: list[tuple[bool, bytes]]) -> tuple[bytes, bytes]:
+    if not any(extended for extended, _ in run):
+        return base, b"".join(value for _, value in run)
+    return base + b"*", b"".join(value if extended else quote(value).encode() for extended, value in run)
+
+
 def decoded_param(params: Params, name: bytes) -> str | None:
     """A parameter as a person reads it, RFC 2231 pieces put together (§3, §4), or None."""
-    plain: bytes | None = None
-    pieces: dict[int, tuple[bool, bytes]] = {}
-    for key, value in params:
-        base, star, rest = key.lower().partition(b"*")
-        if base != name:
-            continue
-        if not star:
-            plain = value if plain is None else plain
-            continue
-        number = rest.removesuffix(b"*") or b"0"
-        if number.isdigit() and len(number) <= 3 and int(number) < MAX_PIECES:
-            pieces.setdefault(int(number), (rest.endswith(b"*") or not rest, value))
-    if not pieces:
-        return _decoded_plain(plain) if plain is not None else None
-    return _joined(pieces)
-
-
-def _decoded_plain(value: bytes) -> str:
-    return decoded(value)  # RFC 2047 §5 forbids encoded words here; senders write them all the same
-
-
-def _joined(pieces: dict[int, tuple[bool, bytes]]) -> str:
+    run = _runs(params).get(name)
+    if run is None:
+        plain = next((value for key, value in params if key.lower() == name), None)
+        # RFC 2047 §5 forbids encoded words here; senders write them all the same.
+        return None if plain is None else decoded(plain)
     charset: str | None = None
-    octets = b""
-    for number in range(MAX_PIECES):
-        if number not in pieces:
-            break
-        extended, value = pieces[number]
-        if extended and number == 0 and value.count(b"'") >= 2:
-            label, _, value = value.split(b"'", 2)
-            charset = label.decode("ascii", "replace") or None
-        octets += unquote_to_bytes(value) if extended else value
-    return decode(octets, charset)
+    extended, first = run[0]
+    if extended and first.count(b"'") >= 2:
+        label, _, first = first.split(b"'", 2)
+        charset = label.decode("ascii", "replace") or None
+        run[0] = (True, first)
+    return decode(b"".join(unquote_to_bytes(value) if extended else value for extended, value in run), charset)
+
+
+def _runs(params: Params) -> dict[bytes, list[tuple[bool, bytes]]]:
+    """The pieces of every RFC 2231 value in their order: percent-encoded or not, octets. A gap ends a run."""
+    found: dict[bytes, dict[int, tuple[bool, bytes]]] = {}
+    for name, value in params:
+        piece = _PIECE.fullmatch(name)
+        if piece:
+            base, number, star = piece.groups()
+            extended = bool(star) or number is None
+            found.setdefault(base.lower(), {}).setdefault(int(number or 0), (extended, value))
+    runs = {
+        base: [pieces[number] for number in takewhile(pieces.__contains__, range(MAX_PARAMS))]
+        for base, pieces in found.items()
+    }
+    return {base: run for base, run in runs.items() if run}

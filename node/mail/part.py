@@ -20,8 +20,10 @@ from node.mail.parameters import Params, decoded_param, parse_type, parse_value
 MAX_DEPTH = 100  # multiparts and messages inside each other
 MAX_PARTS = 10_000  # in the whole tree
 MAX_HEADER = 1 << 18  # octets of one header block that are looked into; the span always covers all of it
-MAX_BOUNDARY = 1000  # octets; RFC 2046 §5.1.1 allows 70, senders do not keep to it
-MAX_HEADERS = 1 << 21  # octets of all header blocks together that are looked into
+MAX_HEADERS = 1 << 20  # octets of all header blocks together that are looked into
+# Octets of address fields kept of all messages inside the message together. An address of two octets becomes 180 in
+# BODY and BODYSTRUCTURE; without this bound a small message could fill the database.
+MAX_INNER_ADDRESSES = 1 << 16
 # Octets looked at for delimiter lines over all levels together, in multiples of the message: 100 nested multiparts
 # around 50 MB would otherwise cost 5 GB of searching.
 MAX_SEARCH_FACTOR = 16
@@ -29,20 +31,19 @@ MIN_SEARCH = 1 << 26
 
 _DELIMITER_END = re.compile(rb"(--)?[ \t\r]*(?:\n|\Z)")
 _ADDRESS_FIELDS = frozenset({b"from", b"sender", b"reply-to", b"to", b"cc", b"bcc"})
-_KEPT_FIELDS = _ADDRESS_FIELDS | {
-    b"date",
-    b"subject",
-    b"in-reply-to",
-    b"message-id",
-    b"content-type",
-    b"content-transfer-encoding",
-    b"content-disposition",
-    b"content-id",
-    b"content-description",
-    b"content-language",
-    b"content-location",
-    b"content-md5",
-}
+_PART_FIELDS = frozenset(
+    {
+        b"content-type",
+        b"content-transfer-encoding",
+        b"content-disposition",
+        b"content-id",
+        b"content-description",
+        b"content-language",
+        b"content-location",
+        b"content-md5",
+    }
+)
+_MESSAGE_FIELDS = _PART_FIELDS | _ADDRESS_FIELDS | {b"date", b"subject", b"in-reply-to", b"message-id"}
 
 _PLAIN = ("text", "plain")
 _RFC822 = ("message", "rfc822")
@@ -59,10 +60,10 @@ class Part:
         header_start, body_start, body_end: header block [header_start, body_start) with its empty line, body
             [body_start, body_end) without the line end that belongs to the next delimiter (RFC 2046 §5.1.1).
         content_type: type and subtype in lower case; what holds for the tree, see the module.
-        params: the Content-Type's parameters as received, RFC 2231 pieces included.
-        head: unfolded raw values by lower-case name, of the fields ENVELOPE and BODYSTRUCTURE need. The first field
-            of a name counts, except that repeated address fields are joined: otherwise one From could be checked
-            and another one shown.
+        params: the Content-Type's parameters as received, RFC 2231 pieces apart.
+        head: unfolded raw values by lower-case name, of the fields BODYSTRUCTURE needs, and ENVELOPE where the part is
+            a message's top. The first field of a name counts, except that repeated address fields are joined:
+            otherwise one From could be checked and another one shown.
         lines: line feeds in the body, counted for text and message/rfc822; 0 for the rest.
         children: the parts of a multipart.
         message: the message inside a message/rfc822.
@@ -125,7 +126,7 @@ def parse(buffer: bytes | bytearray | memoryview | mmap) -> Part:
         buffer: the whole message. A large one should come as mmap: bytearray and memoryview are copied.
     """
     message = readable(buffer)
-    return _Parser(message).entity(0, len(message), 0, _PLAIN)
+    return _Parser(message).entity(0, len(message), 0, _MESSAGE_FIELDS)
 
 
 class _Parser:
@@ -135,13 +136,15 @@ class _Parser:
         self.buffer = buffer
         self.parts_left = MAX_PARTS - 1
         self.headers_left = MAX_HEADERS
+        self.inner_addresses_left = MAX_INNER_ADDRESSES
         self.search_left = max(MIN_SEARCH, MAX_SEARCH_FACTOR * len(buffer))
 
-    def entity(self, start: int, end: int, depth: int, default: tuple[str, str]) -> Part:
+    def entity(self, start: int, end: int, depth: int, kept: frozenset[bytes], default: bytes = b"text/plain") -> Part:
         body = header_end(self.buffer, start, end)
-        head = self._head(start, body)
-        value = head.get(b"content-type")
-        kind, params = parse_type(value) if value is not None else (default, ())
+        head = self._head(start, body, kept)
+        if depth and kept is _MESSAGE_FIELDS:
+            self._limit_addresses(head)
+        kind, params = parse_type(head.get(b"content-type", default))
         if kind[0] == "text":
             return Part(start, body, end, kind, params, head, count_lines(self.buffer, body, end))
         leaf = Part(start, body, end, kind, params, head)
@@ -151,18 +154,24 @@ class _Parser:
             return self._message(leaf, depth)
         return leaf
 
-    def _head(self, start: int, end: int) -> dict[bytes, bytes]:
+    def _head(self, start: int, end: int, kept: frozenset[bytes]) -> dict[bytes, bytes]:
         end = min(end, start + MAX_HEADER, start + self.headers_left)
         self.headers_left -= end - start
         found: dict[bytes, list[bytes]] = {}
         for name, value in FIELD.findall(self.buffer, start, end):
             key = name.lower()
-            if key in _KEPT_FIELDS:
+            if key in kept:
                 found.setdefault(key, []).append(value)
         return {
             key: unfolded(values[0] if len(values) == 1 or key not in _ADDRESS_FIELDS else b",".join(values))
             for key, values in found.items()
         }
+
+    def _limit_addresses(self, head: dict[bytes, bytes]) -> None:
+        for key in head.keys() & _ADDRESS_FIELDS:
+            if len(head[key]) > self.inner_addresses_left:
+                head[key] = head[key][: head[key].rfind(b",", 0, self.inner_addresses_left) + 1]
+            self.inner_addresses_left -= len(head[key])
 
     def _may_descend(self, part: Part, depth: int) -> bool:
         self.search_left -= part.body_end - part.body_start
@@ -173,7 +182,7 @@ class _Parser:
         if not self._may_descend(leaf, depth):
             return Part(start, body, end, _OPAQUE, (), head)
         self.parts_left -= 1
-        message = self.entity(body, end, depth + 1, _PLAIN)
+        message = self.entity(body, end, depth + 1, _MESSAGE_FIELDS)
         return Part(start, body, end, _RFC822, leaf.params, head, count_lines(self.buffer, body, end), (), message)
 
     def _multipart(self, leaf: Part, depth: int) -> Part:
@@ -181,11 +190,11 @@ class _Parser:
         if not self._may_descend(leaf, depth):
             return Part(start, body, end, _OPAQUE, (), head)
         boundary = next((value for name, value in leaf.params if name.lower() == b"boundary"), b"").rstrip()
-        spans = self._split(body, end, boundary) if 0 < len(boundary) <= MAX_BOUNDARY else []
+        spans = self._split(body, end, boundary) if boundary else []
         if not spans:
             return Part(start, body, end, _PLAIN, (), head, count_lines(self.buffer, body, end))
-        default = _RFC822 if leaf.content_type[1] == "digest" else _PLAIN  # RFC 2046 §5.1.5
-        children = tuple([self.entity(first, last, depth + 1, default) for first, last in spans])
+        default = b"message/rfc822" if leaf.content_type[1] == "digest" else b"text/plain"  # RFC 2046 §5.1.5
+        children = tuple([self.entity(first, last, depth + 1, _PART_FIELDS, default) for first, last in spans])
         return Part(start, body, end, leaf.content_type, leaf.params, head, 0, children)
 
     def _split(self, body: int, end: int, boundary: bytes) -> list[Span]:
