@@ -89,14 +89,14 @@ class _Letter:
 
 
 def samples(count: int, *, seed: int, held_out: bool = False) -> Iterator[Sample]:
-    """Yield ``count`` messages, half of them spam, a third of them English; the same seed gives the same bytes.
+    """Yield ``count`` messages, half of them spam, nearly half of them English; the same seed gives the same bytes.
 
     ``held_out`` uses only phrases that the other setting never uses, for validation.
     """
     chance = random.Random(seed)  # noqa: S311 - variety, not secrecy
     others = [language for language in LANGUAGES if language != "en"]
     for number in range(count):
-        language = "en" if chance.random() < 0.35 else chance.choice(others)
+        language = "en" if chance.random() < 0.45 else chance.choice(others)
         is_spam = number % 2 == 1
         letter = _compose(chance, language, is_spam, held_out)
         split = "synthetic_val" if held_out else "synthetic"
@@ -158,6 +158,7 @@ def _filled(chance: random.Random, text: str, table: dict[str, Any], firm: str, 
         "date": f"{chance.randint(1, 28)}.{chance.randint(1, 12)}.",
         "month": chance.choice(_MONTHS),
     }
+    values |= {slot: chance.choice(words) for slot, words in table.get("slots", {}).items()}
     return re.sub(r"\{(\w+)\}", lambda found: values[found[1]], text)
 
 
@@ -284,7 +285,7 @@ def _assemble(chance: random.Random, letter: _Letter, home: str, parts: list[tup
 def _attached(chance: random.Random, letter: _Letter) -> str:
     if letter.kind == "malware":
         return chance.choice(_LURING_FILES) if chance.random() < 0.8 else "invoice.pdf"
-    usual = {"work": 0.5, "receipt": 0.3, "personal": 0.2}.get(letter.kind, 0.03)
+    usual = {"work": 0.5, "receipt": 0.3, "personal": 0.2, "notice": 0.1}.get(letter.kind, 0.03)
     return chance.choice(_PLAIN_FILES) if chance.random() < usual else ""
 
 
