@@ -14,7 +14,7 @@ MISSING_DOMAIN = b"MISSING_DOMAIN"
 
 MAX_ENTRIES = 4096  # of one field; what stands behind them is not looked at
 
-_ATOM = rb'[^\\"<>@,;:()\[\] \t]+'
+_ATOM = rb'[^\\"<>@,;:()\[\] \t\r\n]+'
 # Most fields hold one mailbox in one of these two shapes.
 _NAMED = re.compile(rb'[ \t]*(?:"([^"\\]*)"[ \t]*|([^\\"<>@,;:()\[\]]*))<(%b)@(%b)>[ \t]*\Z' % (_ATOM, _ATOM))
 _BARE = re.compile(rb"[ \t]*(%b)@(%b)[ \t]*\Z" % (_ATOM, _ATOM))
