@@ -1,0 +1,126 @@
+"""The people this node keeps mail for, and the identities that may act for them."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass
+
+from sqlalchemy import bindparam, delete, select
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from node.base.address import Address
+from node.base.errors import Permanent
+from node.store import mailboxes
+from node.store.schema import account, identity
+from node.store.statement import Statement, adding, same
+from node.store.transaction import Reading, Row, Writing
+
+# RFC 6154 §2: what clients put drafts, sent mail and so on into without asking.
+FIRST_MAILBOXES = (
+    ("INBOX", ""),
+    ("Drafts", "\\Drafts"),
+    ("Sent", "\\Sent"),
+    ("Junk", "\\Junk"),
+    ("Trash", "\\Trash"),
+    ("Archive", "\\Archive"),
+)
+
+_ANY_CHAIN = re.compile(r"(eip155):[0-9]+:(0x[0-9a-f]{40})")
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One person's mail account; `address` as it was first written."""
+
+    id: int
+    address: str
+    name: str
+
+
+_ROW = (account.c.id, account.c.address, account.c.name)
+_ADD = Statement(adding(account, "id").returning(account.c.id))
+_GET = Statement(select(*_ROW).where(same(account.c.id)))
+_FIND = Statement(select(*_ROW).where(same(account.c.key)))
+_LISTING = Statement(select(*_ROW).order_by(account.c.key))
+_BIND = Statement(
+    (_put := upsert(identity).values(subject=bindparam("subject"), account_id=bindparam("account_id")))
+    .on_conflict_do_nothing()
+    .returning(identity.c.subject)
+)
+_UNBIND = Statement(delete(identity).where(same(identity.c.subject), same(identity.c.account_id)))
+_BOUND = Statement(select(*_ROW).join(identity).where(same(identity.c.subject)))
+_IDENTITIES = Statement(select(identity.c.subject).where(same(identity.c.account_id)).order_by(identity.c.subject))
+
+
+def add(tx: Writing, address: Address, name: str = "") -> Account:
+    """Make an account with its first mailboxes, all subscribed.
+
+    Raises:
+        Permanent: the address has an account already.
+    """
+    if find(tx, address) is not None:
+        raise Permanent(f"{address} has an account already")
+    now = int(time.time())
+    id = tx.value(_ADD, key=address.key, address=str(address), name=name, modseq=1, uidvalidity=now - 1, created=now)
+    for mailbox, use in FIRST_MAILBOXES:
+        mailboxes.create(tx, id, mailbox, special_use=use)
+        mailboxes.subscribe(tx, id, mailbox, True)
+    return Account(id, str(address), name)
+
+
+def get(tx: Reading, account_id: int) -> Account | None:
+    """The account by id."""
+    return _made(tx.one(_GET, id=account_id))
+
+
+def find(tx: Reading, address: Address) -> Account | None:
+    """The account that an address belongs to, without regard to case."""
+    return _made(tx.one(_FIND, key=address.key))
+
+
+def listing(tx: Reading) -> list[Account]:
+    """All accounts, by address."""
+    return [Account(*row) for row in tx.execute(_LISTING)]
+
+
+def bind(tx: Writing, account_id: int, subject: str) -> None:
+    """Let an identity act for an account.
+
+    Args:
+        subject: a DID, or "eip155:0x..." for a wallet; a full CAIP-10 id counts as the same wallet on every chain.
+
+    Raises:
+        Permanent: the identity acts for another account already.
+    """
+    subject = canonical(subject)
+    if tx.one(_BIND, subject=subject, account_id=account_id) is None:
+        owner = bound(tx, subject)
+        if owner is None or owner.id != account_id:
+            raise Permanent(f"{subject} is bound to another account: unbind it there first")
+
+
+def unbind(tx: Writing, account_id: int, subject: str) -> None:
+    """Let an identity act for the account no longer."""
+    tx.execute(_UNBIND, subject=canonical(subject), account_id=account_id)
+
+
+def bound(tx: Reading, subject: str) -> Account | None:
+    """The account an identity acts for."""
+    return _made(tx.one(_BOUND, subject=canonical(subject)))
+
+
+def identities(tx: Reading, account_id: int) -> list[str]:
+    """The identities that act for an account, in order."""
+    return [subject for (subject,) in tx.execute(_IDENTITIES, account_id=account_id)]
+
+
+def canonical(subject: str) -> str:
+    """One spelling for each identity: wallets lower-case and without chain, the rest as it stands."""
+    if not subject.lower().startswith("eip155:"):
+        return subject
+    return _ANY_CHAIN.sub(r"\1:\2", subject.lower())
+
+
+def _made(row: Row | None) -> Account | None:
+    return Account(*row) if row is not None else None

@@ -1,0 +1,366 @@
+"""Content: immutable, addressed by its SHA-256, compressed, kept once however many messages need it.
+
+Three forms. INLINE lies in the database. FILE lies in `blobs/ab/<hex>.<random>` as zstd frames; the file is on disk
+before its row is written and goes after its row went, so a crash leaves a stray file at worst, which `Blobs.collect`
+finds. PIECES is a recipe (`node.store.pieces`). A file's name is never used twice: nobody removes what somebody else
+has just written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+import os
+import secrets
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import partial
+from pathlib import Path
+from typing import Protocol, TypeAlias
+
+import trio
+from sqlalchemy import bindparam, delete, insert, select, update
+
+from node.base.errors import Permanent, Temporary
+from node.store import frames, pieces
+from node.store.database import Database
+from node.store.frames import FRAME
+from node.store.pieces import Encoded, Inline, Piece, Span
+from node.store.schema import blob, blob_data, blob_part
+from node.store.statement import Statement, adding, chosen, same
+from node.store.transaction import Reading, Writing
+
+__all__ = ["Blobs", "Encoded", "Inline", "Parts", "Piece", "Prepared", "add", "find", "prepare", "replace_by_pieces"]
+
+INLINE_LIMIT = 1 << 20  # octets; larger content goes into a file
+QUICK = 64 << 10  # octets that are hashed and compressed without a thread (under a millisecond)
+STRAY_SECONDS = 3600  # a file without a row may be a delivery under way, for at most this long
+_COLLECT = 500  # blobs removed in one transaction
+
+Content: TypeAlias = bytes | bytearray | memoryview | mmap.mmap
+
+_limiter = trio.lowlevel.RunVar[trio.CapacityLimiter]("node.store.blobs")
+
+
+class Form(IntEnum):
+    """How a blob is kept."""
+
+    INLINE = 0
+    FILE = 1
+    PIECES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Content hashed, compressed and, when large, on disk already; `add` makes it a blob.
+
+    Attributes:
+        size: octets of the content.
+        form: INLINE or FILE.
+        data: the content compressed (INLINE) or the index of its frames (FILE).
+        file: the file's name below `blobs/`, "" for INLINE.
+    """
+
+    sha256: bytes
+    size: int
+    form: Form
+    data: bytes
+    file: str
+
+
+class Parts(Protocol):
+    """Where offloaded parts come from; `node.ipfs` implements it."""
+
+    async def read(self, reference: bytes, start: int, length: int) -> bytes:
+        """Exactly `length` decoded octets from `start`; Temporary or Permanent when they cannot be had."""
+        ...
+
+
+_FIND = Statement(select(blob.c.id, blob.c.file).where(same(blob.c.sha256)))
+_ADD = Statement(adding(blob, "id").returning(blob.c.id))
+_ADD_DATA = Statement(adding(blob_data))
+_LOAD = Statement(
+    select(blob.c.form, blob.c.size, blob.c.file, blob_data.c.content).join(blob_data).where(same(blob.c.id))
+)
+_ABOUT = Statement(select(blob.c.sha256, blob.c.size, blob.c.form).where(same(blob.c.id)))
+_SET_FORM = Statement(update(blob).where(same(blob.c.id, "blob_id")).values(form=Form.PIECES.value, file=""))
+_SET_DATA = Statement(update(blob_data).where(same(blob_data.c.blob_id, "of_blob")).values(content=bindparam("data")))
+_ADD_PART = Statement(
+    insert(blob_part).prefix_with("OR IGNORE").values(blob_id=bindparam("blob_id"), reference=bindparam("reference"))
+)
+_PARTS = Statement(select(blob_part.c.reference).distinct())
+_PARTS_OF = Statement(select(blob_part.c.reference).where(same(blob_part.c.blob_id)))
+_UNREFERENCED = Statement(select(blob.c.id, blob.c.file).where(blob.c.refs == 0).limit(bindparam("limit")))
+_REMOVE = Statement(delete(blob).where(blob.c.id.in_(chosen("ids"))))
+_FILES = Statement(select(blob.c.file).where(blob.c.form == Form.FILE.value))
+
+
+async def prepare(where: Database | Path, content: Content, prefix: bytes = b"") -> Prepared:
+    """Hash and compress `prefix + content`, and write it to a file when it is large; outside of any transaction.
+
+    Args:
+        where: the database, or the data directory itself.
+        content: any buffer; it is not copied when it goes to a file.
+        prefix: trace fields to go before it.
+
+    Raises:
+        Temporary: the disk is full or broken.
+    """
+    directory = where if isinstance(where, Path) else where.path.parent
+    if len(prefix) + len(content) <= QUICK:
+        return _prepare_inline(prefix + bytes(content))
+    try:
+        return await trio.to_thread.run_sync(_prepare, directory, content, prefix, limiter=_threads())
+    except OSError as error:
+        raise Temporary(f"cannot keep mail: {error.strerror}: free space in the data directory") from error
+
+
+def add(tx: Writing, prepared: Prepared) -> int:
+    """The blob's id; known content keeps its row. Refer to it (messages.add, spool.add) in the same unit of work."""
+    known = tx.one(_FIND, sha256=prepared.sha256)
+    if known is not None:
+        blob_id, file = known
+        if prepared.file and file != prepared.file:
+            tx.after(partial(_remove, _blobs(tx.directory) / prepared.file))
+        return int(blob_id)
+    blob_id = tx.value(
+        _ADD, sha256=prepared.sha256, size=prepared.size, form=int(prepared.form), file=prepared.file, refs=0
+    )
+    tx.execute(_ADD_DATA, blob_id=blob_id, content=prepared.data)
+    return int(blob_id)
+
+
+def find(tx: Reading, sha256: bytes) -> int | None:
+    """The id of the blob with this content."""
+    row = tx.one(_FIND, sha256=sha256)
+    return row[0] if row else None
+
+
+def about(tx: Reading, blob_id: int) -> tuple[bytes, int, Form] | None:
+    """(sha256, size, form) of a blob."""
+    row = tx.one(_ABOUT, id=blob_id)
+    return (row[0], row[1], Form(row[2])) if row else None
+
+
+def replace_by_pieces(tx: Writing, blob_id: int, recipe: Sequence[Piece]) -> None:
+    """Keep a recipe in place of the content. The caller has made sure that the pieces give the same octets.
+
+    Raises:
+        ValueError: the pieces add up to another size, or there is no such blob.
+    """
+    row = tx.one(_LOAD, id=blob_id)
+    if row is None or row[1] != sum(piece.size for piece in recipe):
+        raise ValueError(f"the pieces are not blob {blob_id}")
+    tx.execute(_SET_FORM, blob_id=blob_id)
+    tx.execute(_SET_DATA, of_blob=blob_id, data=pieces.pack(recipe))
+    for piece in recipe:
+        if isinstance(piece, Encoded):
+            tx.execute(_ADD_PART, blob_id=blob_id, reference=piece.reference)
+    if row[2]:
+        tx.after(partial(_remove, _blobs(tx.directory) / row[2]))
+
+
+def references(tx: Reading) -> set[bytes]:
+    """The references of all offloaded parts in use; what else the other store holds is garbage."""
+    return {reference for (reference,) in tx.execute(_PARTS)}
+
+
+def references_of(tx: Reading, blob_id: int) -> list[bytes]:
+    """The references of one blob's offloaded parts."""
+    return [reference for (reference,) in tx.execute(_PARTS_OF, blob_id=blob_id)]
+
+
+class Blobs:
+    """Reads content in any form, and takes garbage away. One for the whole node.
+
+    Args:
+        parts: where offloaded parts are read; without it such a message raises Temporary where it is read.
+    """
+
+    def __init__(self, database: Database, directory: Path, parts: Parts | None = None) -> None:
+        self._database = database
+        self._directory = _blobs(directory)
+        self._parts = parts
+
+    async def read(self, blob_id: int, start: int = 0, length: int | None = None) -> bytes:
+        """The window [start, start + length) of the content, to the end without `length`; clipped to what there is.
+
+        Raises:
+            Temporary: the disk or the store of parts does not answer.
+            Permanent: there is no such blob, or it is damaged.
+        """
+        query = partial(_window, directory=self._directory, blob_id=blob_id, start=start, length=length)
+        try:
+            found = await self._database.read(query)
+        except FileNotFoundError:  # replaced by pieces between our look at the row and at the file
+            try:
+                found = await self._database.read(query)
+            except FileNotFoundError as error:
+                raise Permanent(f"the content of blob {blob_id} is missing: restore it from a backup") from error
+        except OSError as error:
+            raise Temporary(f"cannot read mail: {error.strerror}") from error
+        if isinstance(found, bytes):
+            return found
+        return b"".join([await self._span(span) for span in found])
+
+    async def stream(
+        self, blob_id: int, start: int = 0, length: int | None = None, chunk: int = 64 << 10
+    ) -> AsyncIterator[bytes]:
+        """The same window in chunks of at most `chunk` octets, a frame in memory at a time."""
+        about_it = await self._database.read(partial(about, blob_id=blob_id))
+        if about_it is None:
+            raise Permanent(f"there is no blob {blob_id}")
+        _, size, form = about_it
+        end = size if length is None else min(size, start + length)
+        step = size if form is Form.INLINE else FRAME
+        while start < end:
+            stop = min((start // step + 1) * step, end)
+            window = await self.read(blob_id, start, stop - start)
+            if not window:
+                raise Permanent(f"the content of blob {blob_id} is cut short: restore it from a backup")
+            for at in range(0, len(window), chunk):
+                yield window[at : at + chunk]
+            start += len(window)
+
+    async def collect(self) -> int:
+        """Delete blobs that nothing refers to, and files that no row names; return how many went."""
+        gone = 0
+        while number := await self._database.write(_collect):
+            gone += number
+        files = await trio.to_thread.run_sync(_old_files, self._directory, time.time() - STRAY_SECONDS)
+        if files:  # listed before the rows are read: a row committed in between is seen
+            known = await self._database.read(lambda tx: {file for (file,) in tx.execute(_FILES)})
+            strays = [self._directory / name for name in files if name not in known]
+            await trio.to_thread.run_sync(_remove_all, strays)
+            gone += len(strays)
+        return gone
+
+    async def _span(self, span: Span) -> bytes:
+        if not isinstance(span.piece, Encoded):
+            return span.content()
+        if self._parts is None:
+            raise Temporary("this message's attachment is offloaded and the store of parts is off: switch it on")
+        low, length = span.piece.decoded_window(span.start, span.length)
+        decoded = await self._parts.read(span.piece.reference, low, length) if length else b""
+        if len(decoded) != length:
+            raise Permanent("an offloaded attachment is shorter than it was: restore it from a backup")
+        return span.content(decoded)
+
+
+def _window(tx: Reading, *, directory: Path, blob_id: int, start: int, length: int | None) -> bytes | list[Span]:
+    """Read a window on the reader's thread; for PIECES what it is made of."""
+    if start < 0 or (length is not None and length < 0):
+        raise ValueError("a window starts at 0 or later and has no negative length")
+    row = tx.one(_LOAD, id=blob_id)
+    if row is None:
+        raise Permanent(f"there is no blob {blob_id}")
+    form, size, file, data = row
+    length = size - start if length is None else min(length, size - start)
+    if length <= 0:
+        return b""
+    if form == Form.INLINE:
+        content = frames.unpack(data)
+        return content if length == size else content[start : start + length]
+    if form == Form.PIECES:
+        return pieces.spans(data, start, length)
+    descriptor = os.open(directory / file, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return frames.read_frames(partial(os.pread, descriptor), data, start, length)
+    finally:
+        os.close(descriptor)
+
+
+def _collect(tx: Writing) -> int:
+    rows = tx.execute(_UNREFERENCED, limit=_COLLECT)
+    tx.execute(_REMOVE, ids=f"[{','.join(str(blob_id) for blob_id, _ in rows)}]")
+    for _, file in rows:
+        if file:
+            tx.after(partial(_remove, _blobs(tx.directory) / file))
+    return len(rows)
+
+
+def _old_files(directory: Path, before: float) -> list[str]:
+    return [f"{path.parent.name}/{path.name}" for path in directory.glob("??/*") if path.stat().st_mtime < before]
+
+
+def _prepare(directory: Path, content: Content, prefix: bytes) -> Prepared:
+    size = len(prefix) + len(content)
+    if size <= INLINE_LIMIT:
+        return _prepare_inline(prefix + bytes(content))
+    with memoryview(content) as view:
+        digest = hashlib.sha256(prefix)
+        digest.update(view)
+        name = f"{digest.hexdigest()[:2]}/{digest.hexdigest()}.{secrets.token_hex(4)}"
+        index = _write_file(_blobs(directory) / name, _pieces_of(prefix, view))
+    return Prepared(digest.digest(), size, Form.FILE, index, name)
+
+
+def _prepare_inline(content: bytes) -> Prepared:
+    return Prepared(hashlib.sha256(content).digest(), len(content), Form.INLINE, frames.pack(content), "")
+
+
+def _pieces_of(prefix: bytes, view: memoryview) -> Iterator[memoryview]:
+    """`prefix + view` in pieces of one frame."""
+    first = FRAME - len(prefix) % FRAME
+    start = prefix + bytes(view[:first])
+    for at in range(0, len(start), FRAME):
+        yield memoryview(start)[at : at + FRAME]
+    for at in range(first, len(view), FRAME):
+        yield view[at : at + FRAME]
+
+
+def _write_file(path: Path, content: Iterator[memoryview]) -> bytes:
+    """Write frames to a new file; file and directories are on disk when this returns their index."""
+    _make_directory(path.parent)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            index = frames.pack_frames(content, file.write)
+            file.flush()
+            os.fsync(file.fileno())
+        _sync_directory(path.parent)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    return index
+
+
+def _make_directory(directory: Path) -> None:
+    if not directory.is_dir():
+        if not directory.parent.is_dir():
+            _make_directory(directory.parent)
+        directory.mkdir(mode=0o700, exist_ok=True)
+        _sync_directory(directory.parent)
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _blobs(directory: Path) -> Path:
+    return directory / "blobs"
+
+
+def _remove(path: Path) -> None:
+    path.unlink(missing_ok=True)
+
+
+def _remove_all(paths: Sequence[Path]) -> None:
+    for path in paths:
+        _remove(path)
+
+
+def _threads() -> trio.CapacityLimiter:
+    """Few: compression is the processor's work."""
+    try:
+        return _limiter.get()
+    except LookupError:
+        limiter = trio.CapacityLimiter(max(2, (os.cpu_count() or 2) // 2))
+        _limiter.set(limiter)
+        return limiter

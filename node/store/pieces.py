@@ -1,0 +1,159 @@
+"""The recipe of a message whose large attachments live elsewhere: spans kept here, references to be encoded again."""
+
+from __future__ import annotations
+
+import base64
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from node.base.errors import Permanent
+from node.store import frames
+
+_VERSION = 1
+_HEAD = struct.Struct("<BI")  # version, number of pieces
+_INLINE = struct.Struct("<BII")  # 0, size, packed size
+_ENCODED = struct.Struct("<BHQIBB")  # 1, reference's size, decoded size, line width, line end's size, trailing
+
+
+@dataclass(frozen=True, slots=True)
+class Inline:
+    """Octets of the message kept as they are."""
+
+    content: bytes
+
+    @property
+    def size(self) -> int:
+        """Octets in the message."""
+        return len(self.content)
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A base64 body whose decoded octets live elsewhere.
+
+    Attributes:
+        reference: what `Parts.read` knows them by; at most 65,535 octets.
+        decoded_size: octets there.
+        line_width: base64 characters of every line but the last.
+        line_end: b"\\\\r\\\\n" or b"\\\\n".
+        trailing: the last line has a line end too.
+    """
+
+    reference: bytes
+    decoded_size: int
+    line_width: int
+    line_end: bytes
+    trailing: bool
+
+    @property
+    def characters(self) -> int:
+        """Base64 characters without line ends."""
+        return -(-self.decoded_size // 3) * 4
+
+    @property
+    def size(self) -> int:
+        """Octets in the message."""
+        lines = -(-self.characters // self.line_width)
+        ends = lines if self.trailing or not lines else lines - 1
+        return self.characters + ends * len(self.line_end)
+
+    def decoded_window(self, start: int, length: int) -> tuple[int, int]:
+        """(start, length) of the decoded octets that the window [start, start + length) of the text needs."""
+        first, last = self._character(start), self._character(start + length)
+        low = first // 4 * 3
+        high = min(-(-last // 4) * 3, self.decoded_size)
+        return low, max(high - low, 0)
+
+    def encode_window(self, decoded: bytes, start: int, length: int) -> bytes:
+        """The window of the text, from the octets that `decoded_window` named."""
+        line = self.line_width + len(self.line_end)
+        first = self._character(start) // 4 * 4  # the first character we hold
+        text = base64.b64encode(decoded)
+        column = first % self.line_width
+        head = text[: self.line_width - column] if column else b""
+        rest = text[len(head) :]
+        lines = [head] if head else []
+        lines += [rest[at : at + self.line_width] for at in range(0, len(rest), self.line_width)]
+        held = first // self.line_width * line + column  # where they stand in the text
+        joined = self.line_end.join(lines) + self.line_end
+        return joined[start - held : start - held + length]
+
+    def _character(self, offset: int) -> int:
+        """How many base64 characters stand before an offset of the text."""
+        lines, column = divmod(offset, self.line_width + len(self.line_end))
+        return min(lines * self.line_width + min(column, self.line_width), self.characters)
+
+
+Piece: TypeAlias = Inline | Encoded
+
+
+def pack(pieces: Sequence[Piece]) -> bytes:
+    """The recipe as it is kept; inline spans are compressed one by one, so that a window opens only those it needs."""
+    out = [_HEAD.pack(_VERSION, len(pieces))]
+    for piece in pieces:
+        if isinstance(piece, Inline):
+            packed = frames.pack(piece.content)
+            out += (_INLINE.pack(0, piece.size, len(packed)), packed)
+        else:
+            numbers = (len(piece.reference), piece.decoded_size, piece.line_width, len(piece.line_end), piece.trailing)
+            out += (_ENCODED.pack(1, *numbers), piece.reference, piece.line_end)
+    return b"".join(out)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A part of a window: `start` and `length` count within the piece; an inline piece comes packed."""
+
+    piece: bytes | Encoded
+    start: int
+    length: int
+
+    def content(self, decoded: bytes = b"") -> bytes:
+        """The span's octets; `decoded` are those of `Encoded.decoded_window`."""
+        if isinstance(self.piece, Encoded):
+            return self.piece.encode_window(decoded, self.start, self.length)
+        return frames.unpack(self.piece)[self.start : self.start + self.length]
+
+
+def spans(recipe: bytes, start: int, length: int) -> list[Span]:
+    """What the window [start, start + length) of the message is made of, in order.
+
+    Raises:
+        Permanent: the recipe is damaged.
+    """
+    found: list[Span] = []
+    at = 0  # where the piece starts in the message
+    for piece, size in _unpack(recipe):
+        low, high = max(start, at), min(start + length, at + size)
+        if low < high:
+            found.append(Span(piece, low - at, high - low))
+        at += size
+    return found
+
+
+def _unpack(recipe: bytes) -> list[tuple[bytes | Encoded, int]]:
+    try:
+        version, count = _HEAD.unpack_from(recipe)
+        if version != _VERSION:
+            raise Permanent(f"a stored message has form {version}, which this program does not know: run a newer one")
+        pieces: list[tuple[bytes | Encoded, int]] = []
+        offset = _HEAD.size
+        for _ in range(count):
+            if recipe[offset] == 0:
+                _, size, packed = _INLINE.unpack_from(recipe, offset)
+                offset += _INLINE.size
+                pieces.append((recipe[offset : offset + packed], size))
+                offset += packed
+            else:
+                _, reference, decoded, width, end, trailing = _ENCODED.unpack_from(recipe, offset)
+                offset += _ENCODED.size
+                name = recipe[offset : offset + reference]
+                line_end = recipe[offset + reference : offset + reference + end]
+                offset += reference + end
+                encoded = Encoded(name, decoded, width, line_end, bool(trailing))
+                pieces.append((encoded, encoded.size))
+    except (struct.error, IndexError) as error:
+        raise Permanent("a stored message's recipe is damaged: restore it from a backup") from error
+    return pieces

@@ -1,0 +1,220 @@
+"""The schema, written once in SQLAlchemy Core. Statements are built from it; migrations bring a database to it.
+
+Integers are unix seconds where they are times. Content lives in tables of its own (`blob_data`, `summary`), so that a
+scan over messages reads nothing but what it asks for.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from sqlalchemy import (
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+metadata = MetaData(
+    naming_convention={"ix": "ix_%(table_name)s_%(column_0_N_name)s", "uq": "uq_%(table_name)s_%(column_0_N_name)s"}
+)
+
+
+Part: TypeAlias = Column[int] | Column[str] | Column[bytes] | Index | UniqueConstraint
+
+
+def _table(name: str, *parts: Part, rowid: bool = True, reuse: bool = True) -> Table:
+    return Table(name, metadata, *parts, sqlite_strict=True, sqlite_with_rowid=rowid, sqlite_autoincrement=not reuse)
+
+
+def _int(name: str, *parts: ForeignKey, **options: bool) -> Column[int]:
+    return Column(name, Integer, *parts, nullable=False, **options)  # type: ignore[arg-type]
+
+
+def _text(name: str, **options: bool) -> Column[str]:
+    return Column(name, Text, nullable=False, **options)  # type: ignore[arg-type]
+
+
+def _bytes(name: str, **options: bool) -> Column[bytes]:
+    return Column(name, LargeBinary, nullable=False, **options)  # type: ignore[arg-type]
+
+
+def _of(column: str) -> ForeignKey:
+    return ForeignKey(column, ondelete="CASCADE")
+
+
+# --- people -----------------------------------------------------------------------------------------------------------
+
+domain = _table("domain", _text("name", primary_key=True), rowid=False)
+
+account = _table(
+    "account",
+    _int("id", primary_key=True),
+    _text("key", unique=True),  # Address.key: what it is found by
+    _text("address"),  # as it was written
+    _text("name"),
+    _int("modseq"),  # the one counter behind MODSEQ, JMAP state and sync tokens
+    _int("uidvalidity"),  # the last one given out; rises for ever
+    _int("created"),
+    reuse=False,
+)
+
+identity = _table(
+    "identity", _text("subject", primary_key=True), _int("account_id", _of("account.id"), index=True), rowid=False
+)
+
+app_password = _table(
+    "app_password",
+    _int("id", primary_key=True),
+    _int("account_id", _of("account.id"), index=True),
+    _text("name"),
+    _text("scopes"),  # names joined by a space
+    _text("hash"),
+    _int("created"),
+    Column("last_used", Integer),
+)
+
+nonce = _table("nonce", _text("nonce", primary_key=True), _text("session"), _int("expires", index=True), rowid=False)
+
+web_session = _table(
+    "web_session",
+    _bytes("token_sha256", primary_key=True),
+    _int("account_id", _of("account.id"), index=True),
+    _int("expires", index=True),
+    rowid=False,
+)
+
+# --- content ----------------------------------------------------------------------------------------------------------
+
+blob = _table(
+    "blob",
+    _int("id", primary_key=True),
+    _bytes("sha256", unique=True),
+    _int("size"),
+    _int("form"),  # blobs.Form
+    _text("file"),  # below <dir>/blobs, for FILE
+    _int("refs"),
+    reuse=False,  # caches know content by this id
+)
+Index("ix_blob_unreferenced", blob.c.id, sqlite_where=text("refs = 0"))
+
+blob_data = _table("blob_data", _int("blob_id", _of("blob.id"), primary_key=True), _bytes("content"))
+
+blob_part = _table(
+    "blob_part",
+    _int("blob_id", _of("blob.id"), primary_key=True),
+    _bytes("reference", primary_key=True, index=True),  # of an offloaded part
+    rowid=False,
+)
+
+summary = _table(
+    "summary",
+    _int("blob_id", _of("blob.id"), primary_key=True),
+    _bytes("envelope"),
+    _bytes("body"),
+    _bytes("bodystructure"),
+    _bytes("layout"),
+)
+
+# --- mail -------------------------------------------------------------------------------------------------------------
+
+mailbox = _table(
+    "mailbox",
+    _int("id", primary_key=True),
+    _int("account_id", _of("account.id")),
+    _text("name"),
+    _int("uidvalidity"),
+    _int("uidnext"),
+    _int("messages"),
+    _int("unseen"),
+    _int("deleted"),
+    _int("size"),
+    _int("highestmodseq"),
+    _text("special_use"),
+    _int("selectable"),
+    UniqueConstraint("account_id", "name"),
+    reuse=False,
+)
+
+subscription = _table(
+    "subscription",
+    _int("account_id", _of("account.id"), primary_key=True),
+    _text("name", primary_key=True),
+    rowid=False,
+)
+
+message = _table(
+    "message",
+    _int("mailbox_id", ForeignKey("mailbox.id"), primary_key=True),
+    _int("uid", primary_key=True),
+    _int("blob_id", ForeignKey("blob.id"), index=True),
+    _int("size"),
+    _int("flags"),
+    _text("keywords"),  # sorted, joined by a space; "" for none
+    _int("internaldate"),
+    _int("modseq"),
+    _int("saved"),
+    _bytes("salt"),
+    rowid=False,
+)
+
+change = _table(
+    "change",
+    _int("seq", primary_key=True),
+    _int("account_id"),
+    _int("modseq"),
+    _int("mailbox_id"),
+    _int("uid"),
+    _int("kind"),  # changes.KINDS
+    Index("ix_change_account_id_modseq", "account_id", "modseq"),
+)
+
+cursor = _table("cursor", _text("name", primary_key=True), _int("seq"), rowid=False)
+
+spool = _table(
+    "spool",
+    _int("id", primary_key=True),
+    _int("blob_id", ForeignKey("blob.id"), index=True),
+    _text("sender"),
+    _text("recipient"),
+    _int("created"),
+    _int("next_attempt", index=True),
+    _int("attempts"),
+    _int("expires"),
+    _text("last_reply"),
+    _int("smtputf8"),
+)
+
+# --- the log ----------------------------------------------------------------------------------------------------------
+
+leaf = _table(
+    "leaf",
+    Column("index", Integer, primary_key=True, autoincrement=False),
+    _bytes("leaf_hash"),
+    _bytes("salt"),
+    _bytes("message_sha256", index=True),
+    _text("direction"),
+    _int("time"),
+)
+
+node = _table("node", _int("level", primary_key=True), _int("index", primary_key=True), _bytes("hash"), rowid=False)
+
+checkpoint = _table("checkpoint", _int("size", primary_key=True), _bytes("note"), _int("time"))
+
+anchor = _table(
+    "anchor",
+    _int("id", primary_key=True),
+    _int("size", index=True),
+    _bytes("root"),
+    _int("chain"),
+    _text("contract"),
+    _text("tx_hash"),
+    _int("block"),
+    _int("time"),
+)

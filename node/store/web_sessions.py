@@ -1,0 +1,36 @@
+"""Web sessions: a cookie's SHA-256 names an account until it expires."""
+
+from __future__ import annotations
+
+from sqlalchemy import bindparam, delete, select
+
+from node.store.schema import web_session
+from node.store.statement import Statement, adding, same
+from node.store.transaction import Reading, Writing
+
+_C = web_session.c
+_ADD = Statement(adding(web_session))
+_GET = Statement(select(_C.account_id).where(same(_C.token_sha256), _C.expires > bindparam("now")))
+_REMOVE = Statement(delete(web_session).where(same(_C.token_sha256)))
+_EXPIRE = Statement(delete(web_session).where(_C.expires <= bindparam("now")))
+
+
+def add(tx: Writing, token_sha256: bytes, account_id: int, expires: int) -> None:
+    """Open a session. The store sees the token's hash only, so a stolen database logs nobody in."""
+    tx.execute(_ADD, token_sha256=token_sha256, account_id=account_id, expires=expires)
+
+
+def get(tx: Reading, token_sha256: bytes, now: int) -> int | None:
+    """The account id behind a token that has not expired at `now`, or None."""
+    account_id: int | None = tx.value(_GET, token_sha256=token_sha256, now=now)
+    return account_id
+
+
+def remove(tx: Writing, token_sha256: bytes) -> None:
+    """Log out."""
+    tx.execute(_REMOVE, token_sha256=token_sha256)
+
+
+def expire(tx: Writing, now: int) -> None:
+    """Forget sessions whose time is over."""
+    tx.execute(_EXPIRE, now=now)
