@@ -67,7 +67,7 @@ class ContentClassifier:
             self.problem = f"the model in {directory} cannot be used: {error}"
             log.warning("classifier.broken", problem=self.problem)
             return
-        self.use(model, model.threshold)
+        self.use(model, model.manifest.junk)
 
     async def content(self, subject: Subject) -> Opinion:
         """Score the message, or say why it has no score."""

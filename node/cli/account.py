@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from identity.ethereum import checksum_address
+from identity.ethereum import checksum_address, subject
 from node.auth.app_passwords import AppPasswords
 from node.base.address import Address, parse_address
 from node.base.errors import Permanent
@@ -28,7 +28,7 @@ def add(
 ) -> None:
     """Open an account, with the wallets that may log in to it."""
     parsed = parse_address(address)
-    subjects = [f"eip155:{checksum_address(text).lower()}" for text in wallet]
+    subjects = [_wallet_subject(text) for text in wallet]
 
     def work(tx: Writing) -> Account:
         return open_account(tx, parsed, name, subjects)
@@ -39,6 +39,13 @@ def add(
         typer.echo(
             "Nobody can log in to it yet: add a wallet with --wallet, or an app password with `account password`"
         )
+
+
+def _wallet_subject(text: str) -> str:
+    try:
+        return subject(bytes.fromhex(checksum_address(text)[2:]))
+    except ValueError as error:
+        raise Permanent(str(error)) from None
 
 
 def open_account(tx: Writing, address: Address, name: str, subjects: list[str]) -> Account:
@@ -52,11 +59,11 @@ def open_account(tx: Writing, address: Address, name: str, subjects: list[str]) 
     if accounts.find(tx, address):
         raise Permanent(f"{address} has an account already")
     account = accounts.add(tx, address, name)
-    for subject in subjects:
-        owner = accounts.bound(tx, subject)
+    for identity in subjects:
+        owner = accounts.bound(tx, identity)
         if owner:
-            raise Permanent(f"{subject} belongs to {owner.address} already")
-        accounts.bind(tx, account.id, subject)
+            raise Permanent(f"{identity} belongs to {owner.address} already")
+        accounts.bind(tx, account.id, identity)
     return account
 
 

@@ -155,7 +155,7 @@ def _model(settings: Settings) -> Iterator[Finding]:
         yield Finding("model", State.WRONG, "not found: mail is kept unscored; set classifier.model")
         return
     model = Classifier.load(directory)
-    yield Finding("model", State.FINE, f"{directory}: checksums hold, Junk from {model.threshold:.3f}")
+    yield Finding("model", State.FINE, f"{directory}: checksums hold, Junk from {model.manifest.junk:.3f}")
 
 
 def _stores(settings: Settings) -> Iterator[Finding]:

@@ -76,7 +76,7 @@ class Accept:
     async def _keep(self, session: Session, transaction: Transaction, incoming: Incoming, verdict: Verdict) -> Reply:
         host = self.premises.hostname
         parcel = await pack(
-            self.premises.blobs, incoming, trace_header(host, session, transaction, verdict.header(host))
+            self.premises.database, incoming, trace_header(host, session, transaction, verdict.header(host))
         )
         order = Order(
             sender=str(transaction.sender or ""),

@@ -34,6 +34,7 @@ class Order:
         recipients: as accepted at RCPT.
         folder: SPECIAL-USE name of the mailbox, or "" for the inbox.
         may_leave: True when recipients on other servers are spooled, False when they are refused.
+        smtputf8: the message may only travel to servers that take SMTPUTF8.
         direction: for the log.
     """
 
@@ -42,6 +43,7 @@ class Order:
     direction: Direction
     folder: str = ""
     may_leave: bool = False
+    smtputf8: bool = False
 
 
 def deliver(tx: Writing, parcel: Parcel, order: Order, log: Log) -> int:
@@ -61,8 +63,15 @@ def deliver(tx: Writing, parcel: Parcel, order: Order, log: Log) -> int:
                 reached.add(resolution.account.id)
                 _keep(tx, parcel, blob, resolution.account, order.folder)
         elif isinstance(resolution, Foreign) and order.may_leave:
-            expires = parcel.received + SPOOL_SECONDS
-            spool.add(tx, blob, order.sender, str(address), next_attempt=parcel.received, expires=expires)
+            spool.add(
+                tx,
+                blob,
+                order.sender,
+                str(address),
+                next_attempt=parcel.received,
+                expires=parcel.received + SPOOL_SECONDS,
+                smtputf8=order.smtputf8,
+            )
         else:
             raise RecipientGone(f"{address} was removed while its mail was coming in")
     return log.append(tx, Leaf(parcel.prepared.sha256, order.direction, parcel.received, parcel.salt))

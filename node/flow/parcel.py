@@ -12,17 +12,19 @@ import trio
 
 from node.mail.layout import shifted
 from node.mail.summary import summarize
-from node.store.blobs import Blobs, Prepared
+from node.store import blobs
+from node.store.blobs import Prepared
+from node.store.database import Database
 from node.store.incoming import Incoming
 from node.store.messages import Summary
 
 SALT_BYTES = 32
-_IN_LINE = 64 << 10  # octets: larger messages are summarised in a thread
+QUICK = 64 << 10  # octets that are summarised without a thread (under a millisecond)
+HEADER_LIMIT = 1 << 20  # octets in which a forged verdict is looked for
 _END_OF_HEADER = re.compile(rb"\r\n\r\n|\A\r\n")
 _FORGED = re.compile(rb"^x-waxseal-verdict(?=[ \t]*:)", re.IGNORECASE | re.MULTILINE)
-_HEADER_LIMIT = 1 << 20
 
-_heavy = trio.CapacityLimiter(2)
+_limiter = trio.lowlevel.RunVar[trio.CapacityLimiter]("node.flow.parcel")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class Parcel:
     received: int
 
 
-async def pack(blobs: Blobs, incoming: Incoming, prefix: bytes) -> Parcel:
+async def pack(database: Database, incoming: Incoming, prefix: bytes) -> Parcel:
     """Make a parcel of what came in, with `prefix` (whole header fields) before it.
 
     A verdict header that the sender wrote is renamed, so that nobody downstream takes a forged one for ours
@@ -54,32 +56,45 @@ async def pack(blobs: Blobs, incoming: Incoming, prefix: bytes) -> Parcel:
     with incoming.view() as view:
         start, head = _front(view)
         front = prefix + head
-        prepared = await blobs.prepare(view, prefix=front, start=start)
-        if isinstance(view, mmap) or incoming.size > _IN_LINE:
-            summary = await trio.to_thread.run_sync(_summary, view, front, start, limiter=_heavy)
+        if isinstance(view, mmap):
+            with memoryview(view) as whole, whole[start:] as rest:
+                prepared = await blobs.prepare(database, rest, prefix=front)
+            summary = await trio.to_thread.run_sync(_summarize_large, view, len(front) - start, limiter=_threads())
         else:
-            summary = _summary(view, front, start)
+            content = front + view[start:]
+            prepared = await blobs.prepare(database, content)
+            if len(content) > QUICK:
+                summary = await trio.to_thread.run_sync(_summarize, content, limiter=_threads())
+            else:
+                summary = _summarize(content)
     return Parcel(prepared, summary, os.urandom(SALT_BYTES), int(time.time()))
 
 
-def _front(view: bytes | mmap) -> tuple[int, bytes]:
+def _front(view: memoryview | mmap) -> tuple[int, bytes]:
     """Where the untouched rest of the message starts, and the header to put before it when it had to be changed."""
-    head = view[:_HEADER_LIMIT]
+    head = bytes(view[:HEADER_LIMIT])
+    if not _FORGED.search(head):
+        return 0, b""
     end = _END_OF_HEADER.search(head)
     header = head[: end.end()] if end else head
-    renamed = _FORGED.sub(b"X-Foreign-Verdict", header)
-    return (len(header), renamed) if renamed != header else (0, b"")
+    return len(header), _FORGED.sub(b"X-Foreign-Verdict", header)
 
 
-def _summary(view: bytes | mmap, front: bytes, start: int) -> Summary:
-    """Summarise `front + view[start:]` without joining a large message in memory.
-
-    The fields of `front` change neither ENVELOPE nor BODYSTRUCTURE, so a large message is read where it lies
-    and only its layout moves.
-    """
-    if isinstance(view, mmap):
-        made = summarize(view)
-        layout = shifted(made.layout, len(front) - start)
-        return Summary(made.envelope, made.body, made.bodystructure, layout)
-    made = summarize(front + view[start:])
+def _summarize(content: bytes) -> Summary:
+    made = summarize(content)
     return Summary(made.envelope, made.body, made.bodystructure, made.layout)
+
+
+def _summarize_large(view: mmap, shift: int) -> Summary:
+    """Summarise a large message where it lies: what stands before it changes neither ENVELOPE nor BODYSTRUCTURE."""
+    made = summarize(view)
+    return Summary(made.envelope, made.body, made.bodystructure, shifted(made.layout, shift))
+
+
+def _threads() -> trio.CapacityLimiter:
+    """Two large messages at a time; each Trio run has a limiter of its own."""
+    try:
+        return _limiter.get()
+    except LookupError:
+        _limiter.set(trio.CapacityLimiter(2))
+        return _limiter.get()

@@ -84,12 +84,13 @@ class Submit:
             return NOT_YOUR_FROM
         host = self.premises.hostname
         prefix = trace_header(host, session, transaction) + missing_fields(head, host)
-        parcel = await pack(self.premises.blobs, incoming, prefix)
+        parcel = await pack(self.premises.database, incoming, prefix)
         order = Order(
             sender=str(transaction.sender or ""),
             recipients=transaction.recipients,
             direction=Direction.SUBMITTED,
             may_leave=True,
+            smtputf8=transaction.smtputf8,
         )
         work = partial(deliver, parcel=parcel, order=order, log=self.premises.log)
         leaf = await self.premises.database.write(work)

@@ -1,0 +1,149 @@
+"""The running node: doors, servers, and the listeners behind them; started and stopped in a fixed order."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import trio
+
+from ai.locate import find_model
+from node.base.config import Settings
+from node.base.log import get_log
+from node.flow.accept import Accept
+from node.flow.append import Append
+from node.flow.reception import Limits as SmtpLimits
+from node.flow.reception import Reception
+from node.flow.submit import Submit
+from node.net.stream import Stop
+from node.net.tls import Certificate, self_made, server_context
+from node.servers.imap.server import ImapServer
+from node.servers.imap.server import Limits as ImapLimits
+from node.servers.listen import Door, Handler, Limits, serve
+from node.servers.smtp import SmtpServer
+from node.service.doors import Doors, Ports, open_doors
+from node.service.outgoing import open_runner
+from node.service.rooms import Rooms, open_rooms
+from node.service.web import serve_web
+
+log = get_log(__name__)
+
+COLLECT_SECONDS = 3600.0
+
+Prepare = Callable[[Rooms], Awaitable[None]]
+"""What a caller does with the rooms before the first door opens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A node that serves: where it listens and what it is made of."""
+
+    ports: Ports
+    certificate: Certificate
+    rooms: Rooms
+
+
+async def run_node(
+    settings: Settings,
+    stop: Stop,
+    *,
+    prepare: Prepare | None = None,
+    task_status: trio.TaskStatus[Running] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Run a node until `stop` is requested.
+
+    Start: store, doors, then the listeners of the change feed, then the servers. Stop: the servers finish what they
+    have in hand (bounded), then the listeners are cancelled where they stand, then the store commits and closes.
+
+    Raises:
+        ConfigError, Temporary: it cannot start; nothing is left open.
+    """
+    certificate = _certificate(settings)
+    tls = server_context(certificate)
+    async with open_rooms(settings) as rooms, trio.open_nursery() as background:
+        if prepare:
+            await prepare(rooms)
+        doors = await open_doors(settings, tls)
+        _start_listeners(rooms, background)
+        async with trio.open_nursery() as front:
+            for handler, entrances, limits, busy, farewell in _fronts(rooms, doors, tls):
+                await front.start(
+                    partial(serve, entrances, handler, limits=limits, busy=busy, farewell=farewell, stop=stop)
+                )
+            if doors.http:
+                await front.start(partial(serve_web, rooms, doors, stop))
+            log.info("node.serving", hostname=settings.hostname)
+            task_status.started(Running(doors.ports, certificate, rooms))
+        background.cancel_scope.cancel()
+    log.info("node.stopped")
+
+
+def _certificate(settings: Settings) -> Certificate:
+    if settings.tls.certificate and settings.tls.key:
+        return Certificate(settings.tls.certificate, settings.tls.key)
+    from node.service.folders import Folders  # noqa: PLC0415
+
+    return self_made(Folders(settings.data).tls, settings.hostname)
+
+
+def _start_listeners(rooms: Rooms, nursery: trio.Nursery) -> None:
+    """Start what follows the change feed and the spool. Each may lag or fail; mail does not wait for it."""
+    nursery.start_soon(rooms.classifier.load, find_model(rooms.settings.classifier.model))
+    nursery.start_soon(_guarded, "keeper", rooms.keeper.run)
+    if rooms.settings.offload.enabled:
+        nursery.start_soon(_guarded, "offload", rooms.offload.run)
+    nursery.start_soon(_guarded, "outgoing", open_runner(rooms).run)
+    nursery.start_soon(_guarded, "collect", partial(_collect, rooms))
+
+
+RESTART_SECONDS = 30.0
+
+
+async def _guarded(name: str, run: Callable[[], Awaitable[None]]) -> None:
+    """Run a listener; when it breaks, say so and start it again a little later. It never takes mail down with it."""
+    while True:
+        try:
+            await run()
+        except Exception:
+            log.exception("listener.broken", listener=name)
+        await trio.sleep(RESTART_SECONDS)
+
+
+async def _collect(rooms: Rooms) -> None:
+    """Remove blobs that nobody refers to, at the start and then every hour."""
+    while True:
+        await rooms.blobs.collect()
+        await trio.sleep(COLLECT_SECONDS)
+
+
+Front = tuple[Handler, Sequence[Door], Limits, bytes, bytes]
+
+
+def _fronts(rooms: Rooms, doors: Doors, tls: object) -> list[Front]:
+    """Each protocol with its doors, its limits and its words for a full house and for the end."""
+    settings = rooms.settings
+    smtp = Limits(settings.smtp.max_connections, settings.smtp.max_connections_per_address)
+    imap = Limits(settings.imap.max_connections, settings.imap.max_connections_per_address)
+    size = settings.smtp.max_message_mib << 20
+    limits = SmtpLimits(message_size=size, recipients=settings.smtp.max_recipients)
+    accept: Reception = Accept(rooms.premises, rooms.panel, limits)
+    submit: Reception = Submit(rooms.premises, rooms.gate, limits)
+    reader = ImapServer(
+        rooms.database,
+        rooms.blobs,
+        rooms.gate,
+        Append(rooms.premises),
+        rooms.premises.incoming,
+        ImapLimits(message=size),
+        tls,
+        settings.hostname,
+    )
+    busy = f"421 4.3.2 {settings.hostname} has too many connections; please try again later\r\n".encode()
+    bye = f"421 4.3.2 {settings.hostname} is going down\r\n".encode()
+    submission = (*doors.submission, *doors.submissions)
+    return [
+        (SmtpServer(accept, settings.hostname, tls).handle, doors.smtp, smtp, busy, bye),
+        (SmtpServer(submit, settings.hostname, tls).handle, submission, smtp, busy, bye),
+        (reader.handle, (*doors.imap, *doors.imaps), imap, b"* BYE Too many connections\r\n", b"* BYE Going down\r\n"),
+    ]

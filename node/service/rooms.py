@@ -1,0 +1,85 @@
+"""Every room of the node, built once and closed in reverse order. Nothing here listens yet."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+
+from node.anchor.keeper import Keeper
+from node.anchor.keys import LogKeys, open_keys
+from node.anchor.log import Log
+from node.auth.gate import Gate
+from node.base.config import Settings
+from node.checks.classifier import ContentClassifier
+from node.checks.loop import Loop
+from node.checks.panel import Panel
+from node.directory.resolve import Directory
+from node.flow.premises import Premises
+from node.ipfs.offload import Offload
+from node.net.chain.embedded import EmbeddedChain
+from node.service.folders import Folders
+from node.store.blobs import Blobs
+from node.store.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """What the servers and the listeners of the change feed work with."""
+
+    settings: Settings
+    folders: Folders
+    database: Database
+    blobs: Blobs
+    gate: Gate
+    premises: Premises
+    classifier: ContentClassifier
+    panel: Panel
+    offload: Offload
+    keys: LogKeys
+    keeper: Keeper
+
+
+@asynccontextmanager
+async def open_rooms(settings: Settings) -> AsyncIterator[Rooms]:
+    """Open the store and build everything on it.
+
+    Raises:
+        Temporary: the database cannot be opened now.
+        ConfigError: a key file cannot be used.
+    """
+    folders = Folders(settings.data)
+    folders.make()
+    keys = open_keys(folders.keys, settings.hostname)
+    async with Database.open(folders.database) as database:
+        offload = Offload.open(database, folders.blocks, folders.keys, settings.offload.threshold_kib << 10)
+        blobs = Blobs(database, folders.data, offload.parts)
+        premises = Premises(
+            hostname=settings.hostname,
+            database=database,
+            blobs=blobs,
+            directory=Directory(database),
+            log=Log(),
+            incoming_directory=folders.incoming,
+        )
+        classifier = ContentClassifier(settings.classifier)
+        yield Rooms(
+            settings=settings,
+            folders=folders,
+            database=database,
+            blobs=blobs,
+            gate=Gate(database),
+            premises=premises,
+            classifier=classifier,
+            panel=Panel((Loop(), classifier)),
+            offload=offload,
+            keys=keys,
+            keeper=_keeper(settings, folders, database, keys),
+        )
+
+
+def _keeper(settings: Settings, folders: Folders, database: Database, keys: LogKeys) -> Keeper:
+    anchor = settings.anchor
+    open_chain = partial(EmbeddedChain.open, folders.chain, keys.chain_key) if anchor.enabled else None
+    return Keeper(database, keys, open_chain, anchor.every_seconds, anchor.every_messages)
