@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 WINDOW = 128
 _TAIL = 40
+_HEAD_CHARACTERS, _TAIL_CHARACTERS = 2400, 1000
 
 
 def encode(tokenizer: Tokenizer, text: str, length: int = WINDOW) -> list[int]:
@@ -20,6 +21,8 @@ def encode(tokenizer: Tokenizer, text: str, length: int = WINDOW) -> list[int]:
     begin, end = tokenizer.token_to_id("[CLS]"), tokenizer.token_to_id("[SEP]")
     if begin is None or end is None:
         raise ValueError("The tokenizer has no [CLS] and [SEP].")
+    if len(text) > _HEAD_CHARACTERS + _TAIL_CHARACTERS:  # what lies between fits no window: spare the tokenizer
+        text = text[:_HEAD_CHARACTERS] + " " + text[-_TAIL_CHARACTERS:]
     return window(tokenizer.encode(text, add_special_tokens=False).ids, begin, end, length)
 
 

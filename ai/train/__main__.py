@@ -30,9 +30,8 @@ log = logging.getLogger("ai.train")
 def main() -> None:
     """Train, export, choose thresholds on validation, write the manifest."""
     options = _options()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    for chatty in ("onnxscript", "onnx_ir", "torch.onnx"):
-        logging.getLogger(chatty).setLevel(logging.ERROR)
+    logging.basicConfig(level=logging.ERROR, format="%(asctime)s %(message)s")
+    logging.getLogger("ai").setLevel(logging.INFO)
     options.work.mkdir(parents=True, exist_ok=True)
     options.out.mkdir(parents=True, exist_ok=True)
     base = options.base or shipped_base()
@@ -98,7 +97,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--work", type=Path, default=Path("build/train"), help="checkpoints; a broken run goes on here")
     parser.add_argument("--base", type=Path, default=None, help="a BERT-like model folder to start from")
     parser.add_argument("--extra", type=Path, default=None, help="a folder with ham/ and spam/ of your own")
-    parser.add_argument("--epochs", type=float, default=1.0)
+    parser.add_argument("--epochs", type=float, default=1.4)
     parser.add_argument("--threads", type=int, default=2)
     return parser.parse_args()
 

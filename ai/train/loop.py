@@ -23,8 +23,8 @@ class Plan:
 
     layers: int = 3
     batch: int = 32
-    epochs: float = 1.0
-    learning_rate: float = 8e-5
+    epochs: float = 1.4
+    learning_rate: float = 1.2e-4
     warm_up: float = 0.06  # of all steps
     smoothing: float = 0.02
     seed: int = 20261120

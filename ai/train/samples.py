@@ -26,9 +26,9 @@ class Example:
 class Mix:
     """How much of what is trained on. Counts are messages."""
 
-    corpus_ham: int = 5000
-    corpus_spam: int = 5000
-    synthetic: int = 7000
+    corpus_ham: int = 4500
+    corpus_spam: int = 4500
+    synthetic: int = 10_000
     seed: int = 20261120
 
 
