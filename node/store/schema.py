@@ -41,8 +41,8 @@ def _text(name: str, **options: bool) -> Column[str]:
     return Column(name, Text, nullable=False, **options)  # type: ignore[arg-type]
 
 
-def _bytes(name: str, **options: bool) -> Column[bytes]:
-    return Column(name, LargeBinary, nullable=False, **options)  # type: ignore[arg-type]
+def _bytes(name: str, *parts: ForeignKey, **options: bool) -> Column[bytes]:
+    return Column(name, LargeBinary, *parts, nullable=False, **options)  # type: ignore[arg-type]
 
 
 def _of(column: str) -> ForeignKey:
@@ -113,6 +113,29 @@ blob_part = _table(
     rowid=False,
 )
 
+part = _table(
+    "part",
+    _bytes("reference", primary_key=True),
+    Column("blob_id", Integer, ForeignKey("blob.id", ondelete="SET NULL"), index=True),  # null: begun, or to be cleared
+    _int("position"),  # in the message
+    _bytes("cid"),  # b"" while it is being written
+    _bytes("header"),
+    _text("profile"),
+    _int("size"),
+    _text("name"),
+    _int("created"),
+    rowid=False,
+)
+
+part_key = _table(
+    "part_key",
+    _bytes("reference", _of("part.reference"), primary_key=True),
+    _int("account_id", primary_key=True),  # no reference: an account's end must not take a key that others read with
+    _int("blob_id", _of("blob.id"), index=True),  # shredded with the message, in its transaction
+    _bytes("wrapped"),
+    rowid=False,
+)
+
 summary = _table(
     "summary",
     _int("blob_id", _of("blob.id"), primary_key=True),
@@ -160,7 +183,6 @@ message = _table(
     _int("internaldate"),
     _int("modseq"),
     _int("saved"),
-    _bytes("salt"),
     rowid=False,
 )
 
