@@ -7,9 +7,12 @@ import os
 import re
 import secrets
 import stat
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from node.anchor.note import NoteKey, NoteSigner
 from node.base.errors import ConfigError
+from node.net.chain.transaction import address_of, contract_address
 
 _TEXT = re.compile(r"[0-9a-f]{64}\n?\Z")
 
@@ -50,3 +53,46 @@ def _create(path: Path) -> None:
         os.fsync(directory)
     finally:
         os.close(directory)
+
+
+@dataclass(frozen=True, slots=True)
+class LogKeys:
+    """Who the log is: the key that signs its checkpoints, and the account that anchors them.
+
+    Attributes:
+        signer: signs checkpoints in the name of the log's origin, `<hostname>/log`.
+        chain_key: the keeper's private key on the chain, 32 bytes.
+    """
+
+    signer: NoteSigner
+    chain_key: bytes = field(repr=False)
+
+    @property
+    def origin(self) -> str:
+        """The log's name."""
+        return self.signer.name
+
+    @property
+    def log_key(self) -> NoteKey:
+        """What checkpoints are verified with; its text is what the node publishes."""
+        return self.signer.key
+
+    @property
+    def sender(self) -> str:
+        """The keeper's account, EIP-55."""
+        return address_of(self.chain_key)
+
+    @property
+    def contract(self) -> str:
+        """Where the keeper's first transaction puts the contract on any chain; known before there is a chain."""
+        return contract_address(self.sender)
+
+
+def open_keys(directory: Path, hostname: str) -> LogKeys:
+    """The keys in `<data>/keys`: `log.key` and `keeper.key`, made at the first start.
+
+    Raises:
+        ConfigError: see `load_or_create`.
+    """
+    signer = NoteSigner(f"{hostname}/log", load_or_create(directory / "log.key"))
+    return LogKeys(signer, load_or_create(directory / "keeper.key"))
