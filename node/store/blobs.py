@@ -21,14 +21,14 @@ from pathlib import Path
 from typing import Protocol, TypeAlias
 
 import trio
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, select, update
 
 from node.base.errors import Permanent, Temporary
 from node.store import frames, pieces
 from node.store.database import Database
 from node.store.frames import FRAME
 from node.store.pieces import Encoded, Inline, Piece, Span
-from node.store.schema import blob, blob_data, blob_part
+from node.store.schema import blob, blob_data
 from node.store.statement import Statement, adding, chosen, same
 from node.store.transaction import Reading, Writing
 
@@ -87,32 +87,29 @@ _LOAD = Statement(
 _ABOUT = Statement(select(blob.c.sha256, blob.c.size, blob.c.form).where(same(blob.c.id)))
 _SET_FORM = Statement(update(blob).where(same(blob.c.id, "blob_id")).values(form=Form.PIECES.value, file=""))
 _SET_DATA = Statement(update(blob_data).where(same(blob_data.c.blob_id, "of_blob")).values(content=bindparam("data")))
-_ADD_PART = Statement(
-    insert(blob_part).prefix_with("OR IGNORE").values(blob_id=bindparam("blob_id"), reference=bindparam("reference"))
-)
-_PARTS = Statement(select(blob_part.c.reference).distinct())
-_PARTS_OF = Statement(select(blob_part.c.reference).where(same(blob_part.c.blob_id)))
 _UNREFERENCED = Statement(select(blob.c.id, blob.c.file).where(blob.c.refs == 0).limit(bindparam("limit")))
 _REMOVE = Statement(delete(blob).where(blob.c.id.in_(chosen("ids"))))
 _FILES = Statement(select(blob.c.file).where(blob.c.form == Form.FILE.value))
 
 
-async def prepare(where: Database | Path, content: Content, prefix: bytes = b"") -> Prepared:
-    """Hash and compress `prefix + content`, and write it to a file when it is large; outside of any transaction.
+async def prepare(where: Database | Path, content: Content, prefix: bytes = b"", *, start: int = 0) -> Prepared:
+    """Hash and compress `prefix + content[start:]`, write it to a file when it is large; outside of any transaction.
 
     Args:
         where: the database, or the data directory itself.
         content: any buffer; it is not copied when it goes to a file.
         prefix: trace fields to go before it.
+        start: octets of the content to leave out at its beginning.
 
     Raises:
         Temporary: the disk is full or broken.
     """
     directory = where if isinstance(where, Path) else where.path.parent
-    if len(prefix) + len(content) <= QUICK:
-        return _prepare_inline(prefix + bytes(content))
+    size = len(prefix) + len(content) - start
+    if size <= QUICK:
+        return _prepare_inline(prefix + bytes(content[start:]))
     try:
-        return await trio.to_thread.run_sync(_prepare, directory, content, prefix, limiter=_threads())
+        return await trio.to_thread.run_sync(_prepare, directory, content, prefix, start, limiter=_threads())
     except OSError as error:
         raise Temporary(f"cannot keep mail: {error.strerror}: free space in the data directory") from error
 
@@ -155,21 +152,8 @@ def replace_by_pieces(tx: Writing, blob_id: int, recipe: Sequence[Piece]) -> Non
         raise ValueError(f"the pieces are not blob {blob_id}")
     tx.execute(_SET_FORM, blob_id=blob_id)
     tx.execute(_SET_DATA, of_blob=blob_id, data=pieces.pack(recipe))
-    for piece in recipe:
-        if isinstance(piece, Encoded):
-            tx.execute(_ADD_PART, blob_id=blob_id, reference=piece.reference)
     if row[2]:
         tx.after(partial(_remove, _blobs(tx.directory) / row[2]))
-
-
-def references(tx: Reading) -> set[bytes]:
-    """The references of all offloaded parts in use; what else the other store holds is garbage."""
-    return {reference for (reference,) in tx.execute(_PARTS)}
-
-
-def references_of(tx: Reading, blob_id: int) -> list[bytes]:
-    """The references of one blob's offloaded parts."""
-    return [reference for (reference,) in tx.execute(_PARTS_OF, blob_id=blob_id)]
 
 
 class Blobs:
@@ -183,6 +167,10 @@ class Blobs:
         self._database = database
         self._directory = _blobs(directory)
         self._parts = parts
+
+    async def prepare(self, content: Content, prefix: bytes = b"", *, start: int = 0) -> Prepared:
+        """`prepare` in this node's data directory."""
+        return await prepare(self._directory.parent, content, prefix, start=start)
 
     async def read(self, blob_id: int, start: int = 0, length: int | None = None) -> bytes:
         """The window [start, start + length) of the content, to the end without `length`; clipped to what there is.
@@ -285,11 +273,11 @@ def _old_files(directory: Path, before: float) -> list[str]:
     return [f"{path.parent.name}/{path.name}" for path in directory.glob("??/*") if path.stat().st_mtime < before]
 
 
-def _prepare(directory: Path, content: Content, prefix: bytes) -> Prepared:
-    size = len(prefix) + len(content)
-    if size <= INLINE_LIMIT:
-        return _prepare_inline(prefix + bytes(content))
-    with memoryview(content) as view:
+def _prepare(directory: Path, content: Content, prefix: bytes, start: int) -> Prepared:
+    with memoryview(content) as whole, whole[start:] as view:
+        size = len(prefix) + len(view)
+        if size <= INLINE_LIMIT:
+            return _prepare_inline(prefix + bytes(view))
         digest = hashlib.sha256(prefix)
         digest.update(view)
         name = f"{digest.hexdigest()[:2]}/{digest.hexdigest()}.{secrets.token_hex(4)}"

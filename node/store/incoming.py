@@ -60,7 +60,7 @@ class Incoming:
 
     @contextmanager
     def view(self) -> Iterator[memoryview | mmap.mmap]:
-        """The whole content as a buffer, valid inside the block: memory while small, the mapped file when large.
+        """The whole content, valid inside the block: memory while small, the mapped file when large.
 
         Raises:
             Temporary: what is still in memory cannot be written to the file.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from node.store import schema
@@ -56,6 +56,7 @@ _FIND = Statement(select(_LEAF).where(same(_LEAF.c.message_sha256)).order_by(_LE
 _RANGE = Statement(
     select(_LEAF).where(_LEAF.c.index >= bindparam("start"), _LEAF.c.index < bindparam("stop")).order_by(_LEAF.c.index)
 )
+_FORGET = Statement(update(_LEAF).where(same(_LEAF.c.index, "leaf_index")).values(salt=bindparam("no_salt", b"")))
 _PUT_NODE = Statement(adding(_NODE))
 _GET_NODE = Statement(select(_NODE.c.hash).where(same(_NODE.c.level), same(_NODE.c.index)))
 _PUT_CHECKPOINT = Statement(
@@ -108,6 +109,11 @@ def find(tx: Reading, message_sha256: bytes) -> list[Leaf]:
 def leaves(tx: Reading, start: int, stop: int) -> list[Leaf]:
     """The leaves from `start` up to but not including `stop`, in order."""
     return [Leaf(*row) for row in tx.execute(_RANGE, start=start, stop=stop)]
+
+
+def forget(tx: Writing, index: int) -> None:
+    """Shred a leaf's salt: the log stays whole, and nobody can connect the leaf with its message any more."""
+    tx.execute(_FORGET, leaf_index=index)
 
 
 def put_node(tx: Writing, level: int, index: int, hash: bytes) -> None:

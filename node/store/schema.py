@@ -106,13 +106,6 @@ Index("ix_blob_unreferenced", blob.c.id, sqlite_where=text("refs = 0"))
 
 blob_data = _table("blob_data", _int("blob_id", _of("blob.id"), primary_key=True), _bytes("content"))
 
-blob_part = _table(
-    "blob_part",
-    _int("blob_id", _of("blob.id"), primary_key=True),
-    _bytes("reference", primary_key=True, index=True),  # of an offloaded part
-    rowid=False,
-)
-
 part = _table(
     "part",
     _bytes("reference", primary_key=True),
