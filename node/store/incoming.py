@@ -59,15 +59,14 @@ class Incoming:
         return await trio.to_thread.run_sync(self._head, length, limiter=_disk())
 
     @contextmanager
-    def view(self) -> Iterator[memoryview | mmap.mmap]:
-        """The whole content, valid inside the block: memory while small, the mapped file when large.
+    def view(self) -> Iterator[bytes | mmap.mmap]:
+        """The whole content, valid inside the block: bytes while small, the mapped file when large.
 
         Raises:
             Temporary: what is still in memory cannot be written to the file.
         """
         if self._file is None:
-            with memoryview(self._buffer) as view, view.toreadonly() as fixed:
-                yield fixed
+            yield bytes(self._buffer)
             return
         try:
             self._spill()
