@@ -1,0 +1,164 @@
+"""FETCH: rows and prepared answers in blocks straight from the store, bodies streamed one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from node.servers.imap.answer import Answer
+from node.servers.imap.flags import rendered
+from node.servers.imap.sections import Body
+from node.servers.imap.store import store_and_tell
+from node.store import messages
+from node.store.database import Reading, Writing
+from node.store.messages import Flag, Message, Summary
+from node.wire.imap.dates import format_date_time
+from node.wire.imap.fetch import Attribute, Fetch, Section
+from node.wire.imap.store import Change
+
+if TYPE_CHECKING:
+    from node.servers.imap.selected import Selected
+    from node.servers.imap.session import Session
+
+_Render = Callable[[Message, Summary | None], bytes]
+
+
+def _summary(summary: Summary | None) -> Summary:
+    assert summary is not None
+    return summary
+
+
+_RENDER: dict[Attribute, _Render] = {
+    Attribute.UID: lambda row, _: b"UID %d" % row.uid,
+    Attribute.FLAGS: lambda row, _: b"FLAGS " + rendered(row.flags, row.keywords),
+    Attribute.INTERNALDATE: lambda row, _: b"INTERNALDATE " + format_date_time(row.internaldate),
+    Attribute.SIZE: lambda row, _: b"RFC822.SIZE %d" % row.size,
+    Attribute.MODSEQ: lambda row, _: b"MODSEQ (%d)" % row.modseq,
+    Attribute.ENVELOPE: lambda _, summary: b"ENVELOPE " + _summary(summary).envelope,
+    Attribute.BODY: lambda _, summary: b"BODY " + _summary(summary).body,
+    Attribute.BODYSTRUCTURE: lambda _, summary: b"BODYSTRUCTURE " + _summary(summary).bodystructure,
+}
+_PREPARED = frozenset({Attribute.ENVELOPE, Attribute.BODY, Attribute.BODYSTRUCTURE})
+_LIGHT = frozenset({Attribute.UID, Attribute.FLAGS})
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What one FETCH asks of the store.
+
+    Attributes:
+        attributes: in the order of the response, UID first when it is due (RFC 3501 §6.4.8).
+        sections: BODY[...] items.
+        prepared: summaries are needed.
+        light: flags and UIDs alone are asked for.
+        marks: sets \\Seen.
+    """
+
+    attributes: tuple[Attribute, ...]
+    sections: tuple[Section, ...]
+    prepared: bool
+    light: bool
+    marks: bool
+
+
+def plan(command: Fetch, selected: Selected) -> Plan:
+    """Sort the items by what they cost."""
+    first = (Attribute.UID,) if command.by_uid else ()
+    attributes = tuple(dict.fromkeys((*first, *(item for item in command.items if isinstance(item, Attribute)))))
+    sections = tuple(item for item in command.items if isinstance(item, Section))
+    return Plan(
+        attributes,
+        sections,
+        prepared=bool(sections) or not _PREPARED.isdisjoint(attributes),
+        light=not sections and _LIGHT.issuperset(attributes),
+        marks=not selected.readonly and any(not section.peek for section in sections),
+    )
+
+
+async def fetch(session: Session, command: Fetch) -> Answer:
+    """FETCH (RFC 3501 §6.4.5). Messages that another session expunged are passed over (RFC 2180 §4.1.2)."""
+    selected = session.mailbox
+    wanted = plan(command, selected)
+    for block in selected.blocks(command.messages, by_uid=command.by_uid):
+        if wanted.sections:
+            await _send_bodies(session, wanted, block)
+        else:
+            lines = await session.server.database.read(partial(_lines, selected.mailbox.id, block, wanted))
+            session.output.write(lines)
+            await session.output.drain()
+    await session.sync(expunge=command.by_uid)
+    return Answer("Fetched")
+
+
+def _lines(mailbox_id: int, block: dict[int, int], wanted: Plan, tx: Reading) -> bytes:
+    """The finished FETCH responses of a block; runs on the reader's thread."""
+    uids = list(block)
+    if wanted.light:
+        return _light_lines(block, wanted, messages.flag_rows(tx, mailbox_id, uids))
+    rows = messages.rows(tx, mailbox_id, uids)
+    summaries = dict(messages.summaries(tx, mailbox_id, uids)) if wanted.prepared else {}
+    render = [_RENDER[attribute] for attribute in wanted.attributes]
+    return b"".join(
+        b"* %d FETCH (%b)\r\n" % (block[row.uid], b" ".join([item(row, summaries.get(row.uid)) for item in render]))
+        for row in rows
+    )
+
+
+def _light_lines(block: dict[int, int], wanted: Plan, rows: list[tuple[int, int, str, int]]) -> bytes:
+    """Likewise for FLAGS and UID alone, which clients ask of whole mailboxes at every start."""
+    if Attribute.FLAGS not in wanted.attributes:
+        return b"".join([b"* %d FETCH (UID %d)\r\n" % (block[uid], uid) for uid, *_ in rows])
+    if Attribute.UID not in wanted.attributes:
+        return b"".join(
+            [b"* %d FETCH (FLAGS %b)\r\n" % (block[uid], rendered(flags, keywords)) for uid, flags, keywords, _ in rows]
+        )
+    return b"".join(
+        [
+            b"* %d FETCH (UID %d FLAGS %b)\r\n" % (block[uid], uid, rendered(flags, keywords))
+            for uid, flags, keywords, _ in rows
+        ]
+    )
+
+
+async def _send_bodies(session: Session, wanted: Plan, block: dict[int, int]) -> None:
+    """The responses of a block with content; each message is read when its turn has come."""
+    mailbox_id, uids = session.mailbox.mailbox.id, list(block)
+    marked = await _mark_seen(session, uids) if wanted.marks else frozenset[int]()
+
+    def query(tx: Reading) -> list[tuple[Message, Summary]]:
+        found = dict(messages.summaries(tx, mailbox_id, uids))
+        return [(row, found[row.uid]) for row in messages.rows(tx, mailbox_id, uids) if row.uid in found]
+
+    for row, summary in await session.server.database.read(query):
+        attributes = wanted.attributes
+        if row.uid in marked and Attribute.FLAGS not in attributes:
+            attributes = (*attributes, Attribute.FLAGS)  # RFC 3501 §6.4.5: "the flags SHOULD be included"
+        head = b"".join([_RENDER[attribute](row, summary) + b" " for attribute in attributes])
+        session.output.write(b"* %d FETCH (%b" % (block[row.uid], head))
+        body = Body(session.server.blobs, row.blob_id, row.size, summary.layout, None)
+        for index, section in enumerate(wanted.sections):
+            if index:
+                session.output.write(b" ")
+            await body.send(section, session.output)
+        session.output.write(b")\r\n")
+        await session.output.drain()
+
+
+async def _mark_seen(session: Session, uids: list[int]) -> frozenset[int]:
+    """Set \\Seen where it is missing; the UIDs it was set for."""
+    mailbox = session.mailbox.mailbox
+
+    def unseen(tx: Reading) -> list[int]:
+        return [uid for uid, flags, *_ in messages.flag_rows(tx, mailbox.id, uids) if not flags & Flag.SEEN]
+
+    def mark(tx: Writing) -> tuple[list[Message], set[int]]:
+        return store_and_tell(tx, mailbox, missing, Change.ADD, flags=Flag.SEEN, keywords=frozenset())
+
+    missing = await session.server.database.read(unseen)
+    if not missing:
+        return frozenset()
+    changed, own = await session.server.database.write(mark)
+    session.mailbox.own |= own
+    return frozenset(message.uid for message in changed)
