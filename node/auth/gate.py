@@ -115,16 +115,15 @@ class Gate:
 
     def _attempt(self, username: str, password: str, peer: str) -> _Attempt:
         address: Address | None = None
-        name = username.strip()[:USERNAME_LENGTH].casefold()
+        # What UTF-8 cannot hold (lone surrogates) never reaches the database, which would choke on it.
+        name = username.strip()[:USERNAME_LENGTH].casefold().encode("utf-8", "replace").decode()
         try:
             address = parse_address(name)
             name = address.key
         except AddressError:
             pass  # judged like any unknown address, at the same cost
         plain = secret.normalize(password)
-        return _Attempt(
-            address, name, plain, self._memory.digest(name.encode("utf-8", "replace"), plain), network(peer)
-        )
+        return _Attempt(address, name, plain, self._memory.digest(name.encode(), plain), network(peer))
 
     async def _judge(self, attempt: _Attempt, scope: Scope) -> Account | Refusal:
         if not await self._wait_for_twin(attempt.digest):  # 1
