@@ -29,6 +29,7 @@ from functools import partial
 
 import trio
 
+from node.base import metrics
 from node.base.errors import RemoteProtocolError
 from node.base.log import bind, get_log
 from node.net.stream import HANDSHAKE_SECONDS, Connection, Disconnected, Endpoint, Stop, Stopping, TlsInfo, endpoints
@@ -201,6 +202,7 @@ async def _guest(
     network = network_of(peer[0])
     if room.is_full_for(network):
         room.refused += 1
+        metrics.connections_refused.labels(door.name).inc()
         log.info("connection refused, too many", door=door.name, peer=peer[0], inside=room.inside)
         with trio.move_on_after(GOODBYE_SECONDS, shield=True):
             await _say(connection, b"" if door.tls else busy)
@@ -208,8 +210,10 @@ async def _guest(
         return
     with trio.CancelScope(shield=True) as scope, bind(connection=connection.id, door=door.name, peer=peer[0]):
         room.enter(network, scope)
+        metrics.connections.labels(door.name).inc()
         try:
-            await _guard(connection, door, handler, room, farewell)
+            with metrics.connections_open.labels(door.name).track_inprogress():
+                await _guard(connection, door, handler, room, farewell)
         finally:
             room.leave(network, scope)
 
@@ -231,6 +235,7 @@ async def _guard(connection: Connection, door: Door, handler: Handler, room: Roo
         await _say(connection, error.reply)
     except Exception:  # the guard: logged, counted, closed; it never kills the node
         room.crashed += 1
+        metrics.connection_crashes.labels(door.name).inc()
         log.exception("connection crashed")
     finally:
         await connection.aclose()
