@@ -1,7 +1,7 @@
 """One SMTP session: the engine's events to the reception's decisions, and its replies back to the peer.
 
-    handler = smtp_handler(accept, "mx.example.org", tls_context)
-    await serve(doors, handler, limits=..., busy=busy(hostname), farewell=farewell(hostname), stop=stop)
+    server = SmtpServer(accept, "mx.example.org", tls_context)
+    await serve(doors, server.handle, limits=..., busy=busy(hostname), farewell=farewell(hostname), stop=stop)
 
 The session decides nothing and stores nothing. It keeps the promise of the protocol: one reply a command, replies of
 a pipelined burst in one write, and a 250 for a message only when the reception has said so.
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Awaitable
+from dataclasses import dataclass
 from typing import TypeVar
 
 import trio
@@ -20,7 +21,6 @@ from node.base.log import get_log
 from node.base.reply import Reply
 from node.flow.reception import Reception, Session, Transaction
 from node.net.stream import Connection
-from node.servers.listen import Handler
 from node.store.accounts import Account
 from node.store.incoming import Incoming
 from node.wire.smtp import (
@@ -61,18 +61,23 @@ _TRY_LATER = Reply(451, "4.3.0", "Local error, the message was not taken; try ag
 _TOO_MANY_RECIPIENTS = Reply(452, "4.5.3", "Too many recipients; send to the rest in another transaction")
 
 
-def smtp_handler(reception: Reception, hostname: str, tls: ssl.SSLContext | None) -> Handler:
-    """What `serve` calls for each connection.
+@dataclass(frozen=True, slots=True)
+class SmtpServer:
+    """What the sessions of one kind of port share; give `handle` to `node.servers.listen.serve`.
 
-    Args:
+    Attributes:
+        reception: decides.
         hostname: what the server calls itself.
         tls: for STARTTLS; None does not offer it.
     """
 
-    async def handle(connection: Connection) -> None:
-        await SmtpSession(connection, reception, hostname, tls).run()
+    reception: Reception
+    hostname: str
+    tls: ssl.SSLContext | None = None
 
-    return handle
+    async def handle(self, connection: Connection) -> None:
+        """Serve one connection until it ends; what it raises is for the front door's guard."""
+        await SmtpSession(self, connection).run()
 
 
 def busy(hostname: str) -> bytes:
@@ -92,17 +97,17 @@ def _closing(hostname: str, enhanced: str, why: str) -> Reply:
 class SmtpSession:
     """One connection, from greeting to goodbye."""
 
-    def __init__(self, connection: Connection, reception: Reception, hostname: str, tls: ssl.SSLContext | None) -> None:
+    def __init__(self, server: SmtpServer, connection: Connection) -> None:
         self._connection = connection
-        self._reception = reception
-        self._limits = reception.limits
-        self._hostname = hostname
-        self._tls = tls
+        self._reception = server.reception
+        self._limits = server.reception.limits
+        self._hostname = server.hostname
+        self._tls = server.tls
         self._engine = ServerConnection(
-            hostname,
+            server.hostname,
             max_size=self._limits.message_size,
-            auth=reception.offers_auth,
-            starttls=tls is not None,
+            auth=server.reception.offers_auth,
+            starttls=server.tls is not None,
             tls=connection.tls is not None,
         )
         self._session = Session(connection.id, connection.peer, connection.local[1], tls=connection.tls)

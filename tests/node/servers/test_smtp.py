@@ -25,7 +25,7 @@ from node.net.smtp_client import SmtpClient
 from node.net.stream import Connection
 from node.servers import listen
 from node.servers.listen import Door, Room, Stop, open_listener, serve
-from node.servers.smtp import busy, farewell, smtp_handler
+from node.servers.smtp import SmtpServer, busy, farewell
 from node.store.accounts import Account
 from node.store.incoming import Incoming
 
@@ -133,7 +133,7 @@ async def house(
                 partial(
                     serve,
                     [door],
-                    smtp_handler(reception, HOST, tls),
+                    SmtpServer(reception, HOST, tls).handle,
                     limits=limits or listen.Limits(grace_seconds=0.2),
                     busy=busy(HOST),
                     farewell=farewell(HOST),
