@@ -36,7 +36,7 @@ def verify(
     log_key: Annotated[str, typer.Option(help="The log's public key, when you are not the node's operator.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="The steps as JSON.")] = False,
 ) -> None:
-    """Check message, inclusion, signed checkpoint and chain. Exit code 0: all hold; 1: something does not; 3: not all checked."""
+    """Check a message against its receipt. Exit code 0: all four hold; 1: one does not; 3: not all could be checked."""
     content, claim = _read(message), receipts.parse(_read(receipt))
     settings = load_settings(config) if config else None
     steps = trio.run(_verify, content, claim, settings, log_key)

@@ -70,9 +70,9 @@ async def pack(database: Database, incoming: Incoming, prefix: bytes) -> Parcel:
     return Parcel(prepared, summary, os.urandom(SALT_BYTES), int(time.time()))
 
 
-def _front(view: memoryview | mmap) -> tuple[int, bytes]:
+def _front(view: bytes | mmap) -> tuple[int, bytes]:
     """Where the untouched rest of the message starts, and the header to put before it when it had to be changed."""
-    head = bytes(view[:HEADER_LIMIT])
+    head = view[:HEADER_LIMIT]
     if not _FORGED.search(head):
         return 0, b""
     end = _END_OF_HEADER.search(head)

@@ -15,6 +15,8 @@ from node.net.stream import TlsInfo
 from node.store.accounts import Account
 from node.store.incoming import Incoming
 
+__all__ = ["Limits", "Reception", "Session", "TlsInfo", "Transaction"]
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,18 +15,18 @@ from node.base.log import get_log
 from node.flow.accept import Accept
 from node.flow.append import Append
 from node.flow.reception import Limits as SmtpLimits
-from node.flow.reception import Reception
 from node.flow.submit import Submit
 from node.net.stream import Stop
 from node.net.tls import Certificate, self_made, server_context
+from node.servers.http.server import BUSY, FAREWELL, WebServer
 from node.servers.imap.server import ImapServer
 from node.servers.imap.server import Limits as ImapLimits
 from node.servers.listen import Door, Handler, Limits, serve
-from node.servers.smtp import SmtpServer
+from node.servers.smtp import SmtpServer, busy, farewell
 from node.service.doors import Doors, Ports, open_doors
-from node.service.outgoing import open_runner
+from node.service.folders import Folders
 from node.service.rooms import Rooms, open_rooms
-from node.service.web import serve_web
+from node.service.web import web_app
 
 log = get_log(__name__)
 
@@ -71,8 +72,7 @@ async def run_node(
                 await front.start(
                     partial(serve, entrances, handler, limits=limits, busy=busy, farewell=farewell, stop=stop)
                 )
-            if doors.http:
-                await front.start(partial(serve_web, rooms, doors, stop))
+            await rooms.classifier.load(find_model(settings.classifier.model))  # ready means: the model judges, too
             log.info("node.serving", hostname=settings.hostname)
             task_status.started(Running(doors.ports, certificate, rooms))
         background.cancel_scope.cancel()
@@ -82,18 +82,14 @@ async def run_node(
 def _certificate(settings: Settings) -> Certificate:
     if settings.tls.certificate and settings.tls.key:
         return Certificate(settings.tls.certificate, settings.tls.key)
-    from node.service.folders import Folders  # noqa: PLC0415
-
     return self_made(Folders(settings.data).tls, settings.hostname)
 
 
 def _start_listeners(rooms: Rooms, nursery: trio.Nursery) -> None:
     """Start what follows the change feed and the spool. Each may lag or fail; mail does not wait for it."""
-    nursery.start_soon(rooms.classifier.load, find_model(rooms.settings.classifier.model))
     nursery.start_soon(_guarded, "keeper", rooms.keeper.run)
     if rooms.settings.offload.enabled:
         nursery.start_soon(_guarded, "offload", rooms.offload.run)
-    nursery.start_soon(_guarded, "outgoing", open_runner(rooms).run)
     nursery.start_soon(_guarded, "collect", partial(_collect, rooms))
 
 
@@ -120,15 +116,15 @@ async def _collect(rooms: Rooms) -> None:
 Front = tuple[Handler, Sequence[Door], Limits, bytes, bytes]
 
 
-def _fronts(rooms: Rooms, doors: Doors, tls: object) -> list[Front]:
-    """Each protocol with its doors, its limits and its words for a full house and for the end."""
-    settings = rooms.settings
+def _fronts(rooms: Rooms, doors: Doors, tls: ssl.SSLContext) -> list[Front]:
+    """Each protocol with its doors, its limits, and its words for a full house and for the end."""
+    settings, host = rooms.settings, rooms.settings.hostname
     smtp = Limits(settings.smtp.max_connections, settings.smtp.max_connections_per_address)
     imap = Limits(settings.imap.max_connections, settings.imap.max_connections_per_address)
     size = settings.smtp.max_message_mib << 20
     limits = SmtpLimits(message_size=size, recipients=settings.smtp.max_recipients)
-    accept: Reception = Accept(rooms.premises, rooms.panel, limits)
-    submit: Reception = Submit(rooms.premises, rooms.gate, limits)
+    accept = SmtpServer(Accept(rooms.premises, rooms.panel, limits), host, tls)
+    submit = SmtpServer(Submit(rooms.premises, rooms.gate, limits), host, tls)
     reader = ImapServer(
         rooms.database,
         rooms.blobs,
@@ -137,13 +133,12 @@ def _fronts(rooms: Rooms, doors: Doors, tls: object) -> list[Front]:
         rooms.premises.incoming,
         ImapLimits(message=size),
         tls,
-        settings.hostname,
+        host,
     )
-    busy = f"421 4.3.2 {settings.hostname} has too many connections; please try again later\r\n".encode()
-    bye = f"421 4.3.2 {settings.hostname} is going down\r\n".encode()
-    submission = (*doors.submission, *doors.submissions)
+    web = WebServer(web_app(rooms, doors.ports))
     return [
-        (SmtpServer(accept, settings.hostname, tls).handle, doors.smtp, smtp, busy, bye),
-        (SmtpServer(submit, settings.hostname, tls).handle, submission, smtp, busy, bye),
+        (accept.handle, doors.smtp, smtp, busy(host), farewell(host)),
+        (submit.handle, (*doors.submission, *doors.submissions), smtp, busy(host), farewell(host)),
         (reader.handle, (*doors.imap, *doors.imaps), imap, b"* BYE Too many connections\r\n", b"* BYE Going down\r\n"),
+        (web.handle, doors.http, Limits(), BUSY, FAREWELL),
     ]

@@ -1,0 +1,63 @@
+"""The web application, told what it has to show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from node.anchor import receipt as receipts
+from node.anchor.keys import LogKeys
+from node.anchor.receipt import Receipt
+from node.servers.http.app import WebApp
+from node.servers.http.settings import MailServer, WebSettings
+from node.service.doors import Ports
+from node.service.rooms import Rooms
+from node.store import leaves, messages
+from node.store.accounts import Account
+from node.store.transaction import Reading
+
+
+def web_app(rooms: Rooms, ports: Ports) -> WebApp:
+    """Pages and interfaces over these rooms, for a node that listens on these ports."""
+    settings = rooms.settings
+    local = settings.http.listen[0].host in {"127.0.0.1", "::1"} if settings.http.listen else True
+    web = WebSettings(
+        domain=settings.hostname,
+        origin=settings.http.origin or _origin(rooms, ports, local),
+        chain_ids=tuple(settings.wallet.chain_ids),
+        session_seconds=settings.wallet.session_hours * 3600,
+        mail_servers=_mail_servers("localhost" if local else settings.hostname, ports),
+        log_origin=rooms.keys.origin,
+    )
+
+    async def receipt(account: Account, sha256: bytes) -> Mapping[str, Any] | None:
+        made = await rooms.database.read(partial(_receipt, account=account, sha256=sha256, keys=rooms.keys))
+        return None if made is None else made.model_dump(mode="json")
+
+    async def checkpoint() -> bytes | None:
+        newest = await rooms.database.read(leaves.latest_checkpoint)
+        return None if newest is None else newest.note
+
+    return WebApp(rooms.database, rooms.gate, web, receipt=receipt, checkpoint=checkpoint)
+
+
+def _receipt(tx: Reading, *, account: Account, sha256: bytes, keys: LogKeys) -> Receipt | None:
+    return receipts.make(tx, sha256, keys) if account.id in messages.owners(tx, sha256) else None
+
+
+def _origin(rooms: Rooms, ports: Ports, local: bool) -> str:
+    http = rooms.settings.http
+    scheme = "https" if http.tls else "http"
+    host = "localhost" if local else rooms.settings.hostname
+    return f"{scheme}://{host}:{ports.http}"
+
+
+def _mail_servers(host: str, ports: Ports) -> tuple[MailServer, ...]:
+    offers = (
+        ("Incoming (IMAP)", ports.imaps, "TLS"),
+        ("Outgoing (SMTP)", ports.submissions, "TLS"),
+        ("Incoming (IMAP)", ports.imap, "STARTTLS"),
+        ("Outgoing (SMTP)", ports.submission, "STARTTLS"),
+    )
+    return tuple(MailServer(purpose, host, port, security) for purpose, port, security in offers if port)
