@@ -1,0 +1,106 @@
+"""The web application: every address it answers stands in `ROUTES`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from node.auth.app_passwords import AppPasswords
+from node.auth.gate import Gate
+from node.auth.sessions import Sessions
+from node.auth.wallet import WalletLogin
+from node.base.errors import Temporary
+from node.base.log import get_log
+from node.servers.http import app_passwords, pages, records, siwe, status
+from node.servers.http.guard import Guard
+from node.servers.http.house import Checkpoint, House, Receipt
+from node.servers.http.problem import BAD_REQUEST, BROKEN, METHOD, NOT_FOUND, SHORTAGE, TOO_LARGE, answer_problem
+from node.servers.http.render import Templates
+from node.servers.http.settings import WebSettings
+from node.store.database import Database
+
+log = get_log(__name__)
+
+ROUTES = (
+    Route("/", pages.landing),
+    Route("/login", pages.login),
+    Route("/account", pages.account),
+    Route("/static/{name}", pages.static),
+    Route("/auth/siwe/nonce", siwe.nonce, methods=["POST"]),
+    Route("/auth/siwe/verify", siwe.verify, methods=["POST"]),
+    Route("/auth/logout", siwe.logout, methods=["POST"]),
+    Route("/app-passwords", app_passwords.listing),
+    Route("/app-passwords", app_passwords.create, methods=["POST"]),
+    Route("/app-passwords/{id:int}", app_passwords.revoke, methods=["DELETE"]),
+    Route("/app-passwords/{id:int}/revoke", app_passwords.revoke, methods=["POST"]),
+    Route("/receipts/{sha256}", records.receipt),
+    Route("/log/checkpoint", records.checkpoint),
+    Route("/healthz", status.healthz),
+    Route("/metrics", status.metrics),
+)
+
+
+class WebApp:
+    """The ASGI application.
+
+    Args:
+        database: people, sessions, app passwords.
+        gate: the node's one door, shared with the other protocols.
+        settings: what to tell people, and what logins are bound to.
+        receipt: makes a message's receipt for its owner; None leaves /receipts empty.
+        checkpoint: reads the log's latest checkpoint; None leaves /log empty.
+        clock: unix seconds.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        gate: Gate,
+        settings: WebSettings,
+        *,
+        receipt: Receipt | None = None,
+        checkpoint: Checkpoint | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        sessions = Sessions(database, seconds=settings.session_seconds, clock=clock)
+        app = Starlette(
+            routes=list(ROUTES),
+            exception_handlers={HTTPException: _refused, Temporary: _short, Exception: _broken},
+        )
+        app.state.house = House(
+            database=database,
+            gate=gate,
+            settings=settings,
+            sessions=sessions,
+            wallet=WalletLogin(database, sessions, settings.wallet, clock=clock),
+            passwords=AppPasswords(database),
+            templates=Templates(settings),
+            receipt=receipt,
+            checkpoint=checkpoint,
+        )
+        self._guard = Guard(app, settings)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._guard(scope, receive, send)
+
+
+def _refused(request: Request, error: Exception) -> Response:
+    code = error.status_code if isinstance(error, HTTPException) else 500
+    return answer_problem(request, {404: NOT_FOUND, 405: METHOD, 413: TOO_LARGE}.get(code, BAD_REQUEST))
+
+
+def _short(request: Request, error: Exception) -> Response:
+    log.warning("http request failed for now", path=request.url.path[:200], reason=str(error))
+    return answer_problem(request, SHORTAGE, {"retry-after": "30"})
+
+
+def _broken(request: Request, error: Exception) -> Response:
+    log.error("http request crashed", path=request.url.path[:200], exc_info=error)
+    return answer_problem(request, BROKEN)

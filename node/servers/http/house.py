@@ -1,0 +1,96 @@
+"""What every page may use: the parts of the node it speaks for, and who is asking."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from node.auth.app_passwords import AppPasswords
+from node.auth.gate import Gate
+from node.auth.sessions import Sessions
+from node.auth.wallet import WalletLogin
+from node.servers.http.render import Templates
+from node.servers.http.settings import WebSettings
+from node.store.accounts import Account
+from node.store.database import Database
+
+Receipt = Callable[[Account, bytes], Awaitable[Mapping[str, Any] | None]]
+"""The receipt of a message (by SHA-256) for one of its owners; None when it is not theirs or does not exist."""
+Checkpoint = Callable[[], Awaitable[bytes | None]]
+"""The log's latest signed checkpoint; None when there is none yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """The parts behind the pages."""
+
+    database: Database
+    gate: Gate
+    settings: WebSettings
+    sessions: Sessions
+    wallet: WalletLogin
+    passwords: AppPasswords
+    templates: Templates
+    receipt: Receipt | None
+    checkpoint: Checkpoint | None
+
+
+def house(request: Request) -> House:
+    """The parts behind the page at hand."""
+    return cast("House", request.app.state.house)
+
+
+def peer(request: Request) -> str:
+    """Network address of whoever asks; behind a proxy of ours, the address the proxy saw."""
+    address = request.client.host if request.client else ""
+    if address in house(request).settings.proxies:
+        # Only the last entry was written by our proxy; what stands before it is whatever the client made up.
+        forwarded = request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
+        return forwarded[:64] or address
+    return address
+
+
+def cookie_name(settings: WebSettings, name: str) -> str:
+    """`__Host-` keeps neighbours on sibling domains and on plain http from planting a cookie (RFC 6265bis §4.1.3.2)."""
+    return f"__Host-waxseal-{name}" if settings.is_secure else f"waxseal-{name}"
+
+
+def cookie(request: Request, name: str) -> str:
+    """Value of one of our cookies, or ""."""
+    return request.cookies.get(cookie_name(house(request).settings, name), "")
+
+
+def set_cookie(response: Response, settings: WebSettings, name: str, value: str, seconds: int) -> None:
+    """Give the browser a cookie that scripts cannot read and other sites cannot make it send."""
+    response.set_cookie(
+        cookie_name(settings, name),
+        value,
+        max_age=seconds,
+        path="/",
+        secure=settings.is_secure,
+        httponly=True,
+        samesite="strict",
+    )
+
+
+async def visitor(request: Request) -> Account | None:
+    """Who is logged in in this browser."""
+    token = cookie(request, "session")
+    return await house(request).sessions.account(token) if token else None
+
+
+def wants_json(request: Request) -> bool:
+    """True for programs: they send JSON, or ask for it before HTML."""
+    accept = request.headers.get("accept", "")
+    sent = request.headers.get("content-type", "").startswith("application/json")
+    return sent or ("application/json" in accept and "text/html" not in accept)
+
+
+def answer_json(content: Mapping[str, Any], status: int = 200) -> Response:
+    """A JSON answer."""
+    return Response(json.dumps(content, separators=(",", ":")), status, media_type="application/json")

@@ -1,0 +1,72 @@
+"""The pages people see: start, login, account; and the files they are made of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from node.auth.app_passwords import MAX_NAME
+from node.auth.gate import SCOPES
+from node.servers.http.house import House, house, visitor
+from node.servers.http.problem import NOT_FOUND, Problem, answer_problem
+from node.store import accounts
+from node.store.accounts import Account
+
+SCOPE_WORDS = {"imap": "Read mail", "smtp": "Send mail"}
+FOREVER = "public, max-age=31536000, immutable"
+
+
+async def landing(request: Request) -> Response:
+    """GET /: what this node is."""
+    here = house(request)
+    return here.templates.page("landing.html", account=await visitor(request), has_log=here.checkpoint is not None)
+
+
+async def login(request: Request) -> Response:
+    """GET /login: the wallet page."""
+    here = house(request)
+    if request.headers.get("host", "").lower() != here.settings.authority:
+        # The wallet would sign for the address in the browser's bar, and we would have to refuse it: say so before.
+        words = f"Logins are bound to {here.settings.origin}. Open {here.settings.origin}/login instead."
+        return answer_problem(request, Problem(421, "other-address", "This node has another address", words))
+    if await visitor(request) is not None:
+        return RedirectResponse("/account", 303)
+    return here.templates.page("login.html")
+
+
+async def account(request: Request) -> Response:
+    """GET /account: one's mailbox, wallets and app passwords."""
+    person = await visitor(request)
+    if person is None:
+        return RedirectResponse("/login", 303)
+    return await account_page(house(request), person)
+
+
+async def account_page(here: House, person: Account, status: int = 200, **values: Any) -> Response:
+    """The account page; `created` shows a new app password, `mistake` what was wrong with the form."""
+    wallets = await here.database.read(lambda tx: list(accounts.identities(tx, person.id)))
+    values = {"created": None, "mistake": "", "typed": "", "chosen": SCOPES, **values}
+    return here.templates.page(
+        "account.html",
+        status,
+        account=person,
+        wallets=[subject.rpartition(":")[2] for subject in wallets],
+        passwords=await here.passwords.listing(person),
+        scopes=SCOPE_WORDS,
+        max_name=MAX_NAME,
+        **values,
+    )
+
+
+async def static(request: Request) -> Response:
+    """GET /static/{name}: a file of the pages. The tag in the address changes with the content."""
+    asset = house(request).templates.assets.get(request.path_params["name"])
+    if asset is None:
+        return answer_problem(request, NOT_FOUND)
+    is_tagged = request.url.query == asset.tag
+    headers = {"cache-control": FOREVER if is_tagged else "no-cache", "etag": f'"{asset.tag}"'}
+    if request.headers.get("if-none-match") == headers["etag"]:
+        return Response(status_code=304, headers=headers)
+    return Response(asset.content, headers=headers, media_type=asset.kind)

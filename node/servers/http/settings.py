@@ -1,0 +1,64 @@
+"""What the pages are told about the node they speak for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from node.auth.wallet import WalletSettings
+
+LOOPBACK = frozenset({"127.0.0.1", "::1", "::ffff:127.0.0.1"})
+
+
+@dataclass(frozen=True, slots=True)
+class MailServer:
+    """One line of what a mail client must be told.
+
+    Attributes:
+        purpose: "Incoming (IMAP)" or "Outgoing (SMTP)".
+        security: "TLS" or "STARTTLS".
+    """
+
+    purpose: str
+    host: str
+    port: int
+    security: str
+
+
+@dataclass(frozen=True, slots=True)
+class WebSettings:
+    """Settings of the web server.
+
+    Attributes:
+        domain: the mail domain people know this node by.
+        origin: scheme and authority people type, without a slash: "https://mail.example.org". Logins are bound to it.
+        chain_ids: EIP-155 chains a login may name; the first is used when a wallet is on another one.
+        session_seconds: how long a browser stays logged in.
+        mail_servers: shown with a new app password.
+        log_origin: name of the transparency log, as its checkpoints carry it.
+        proxies: addresses of reverse proxies whose X-Forwarded-For is believed. Empty: nobody's.
+        metrics_peers: who may read /metrics.
+    """
+
+    domain: str
+    origin: str
+    chain_ids: tuple[int, ...] = (1,)
+    session_seconds: int = 12 * 3600
+    mail_servers: tuple[MailServer, ...] = ()
+    log_origin: str = ""
+    proxies: frozenset[str] = frozenset()
+    metrics_peers: frozenset[str] = LOOPBACK
+
+    @property
+    def authority(self) -> str:
+        """Host and port of the origin: the `domain` of EIP-4361, and the Host header we expect."""
+        return self.origin.partition("://")[2]
+
+    @property
+    def is_secure(self) -> bool:
+        """True when browsers reach us over https."""
+        return self.origin.startswith("https://")
+
+    @property
+    def wallet(self) -> WalletSettings:
+        """What a wallet's message must say."""
+        return WalletSettings(self.authority, f"{self.origin}/login", frozenset(self.chain_ids))

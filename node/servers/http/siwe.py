@@ -1,0 +1,85 @@
+"""Sign-In with Ethereum over HTTP: a nonce out, a signed message in, a session cookie back."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from identity.eip4361 import MAX_LENGTH
+from node.auth import sessions
+from node.auth.refusal import Refusal
+from node.auth.wallet import NONCE_SECONDS
+from node.servers.http.body import Body, read_json
+from node.servers.http.house import answer_json, cookie, cookie_name, house, peer, set_cookie, wants_json
+from node.servers.http.problem import BAD_REQUEST, answer_problem, answer_refusal
+
+
+class NonceRequest(Body):
+    """POST /auth/siwe/nonce. With an address, the answer carries the whole message, ready to be signed."""
+
+    address: Annotated[str, Field(pattern=r"^0x[0-9a-fA-F]{40}$")] | None = None
+    chain_id: Annotated[int, Field(ge=0, lt=2**53)] | None = None
+
+
+class VerifyRequest(Body):
+    """POST /auth/siwe/verify."""
+
+    message: Annotated[str, Field(max_length=MAX_LENGTH)]
+    signature: Annotated[str, Field(max_length=8192)]
+
+
+async def nonce(request: Request) -> Response:
+    """POST /auth/siwe/nonce: a nonce bound to this browser, good once, for five minutes."""
+    asked = await read_json(request, NonceRequest)
+    here = house(request)
+    browser = cookie(request, "browser")
+    if not sessions.is_token(browser):
+        browser = sessions.new_token()
+    challenge = await here.wallet.challenge(browser, peer(request))
+    if isinstance(challenge, Refusal):
+        return answer_refusal(request, challenge)
+    content = {
+        "nonce": challenge.nonce,
+        "domain": challenge.domain,
+        "uri": challenge.uri,
+        "statement": challenge.statement,
+        "chain_ids": list(here.settings.chain_ids),
+        "issued_at": challenge.issued_at.isoformat(),
+        "expiration_time": challenge.expires.isoformat(),
+    }
+    if asked.address is not None:
+        chain = asked.chain_id if asked.chain_id in here.settings.chain_ids else here.settings.chain_ids[0]
+        content["message"] = challenge.message(bytes.fromhex(asked.address[2:]), chain)
+    response = answer_json(content)
+    set_cookie(response, here.settings, "browser", browser, NONCE_SECONDS)
+    return response
+
+
+async def verify(request: Request) -> Response:
+    """POST /auth/siwe/verify: open a session for the signer."""
+    sent = await read_json(request, VerifyRequest)
+    here = house(request)
+    browser = cookie(request, "browser")
+    if not sessions.is_token(browser):
+        return answer_problem(request, BAD_REQUEST)
+    result = await here.wallet.verify(sent.message, sent.signature, browser, peer(request))
+    if isinstance(result, Refusal):
+        return answer_refusal(request, result)
+    if old := cookie(request, "session"):
+        await here.sessions.end(old)
+    response = answer_json({"address": result.account.address, "location": "/account"})
+    set_cookie(response, here.settings, "session", result.token, here.settings.session_seconds)
+    response.delete_cookie(cookie_name(here.settings, "browser"), path="/", secure=here.settings.is_secure)
+    return response
+
+
+async def logout(request: Request) -> Response:
+    """POST /auth/logout: end the session, not only its cookie."""
+    here = house(request)
+    await here.sessions.end(cookie(request, "session"))
+    response = answer_json({"location": "/"}) if wants_json(request) else RedirectResponse("/", 303)
+    response.delete_cookie(cookie_name(here.settings, "session"), path="/", secure=here.settings.is_secure)
+    return response
