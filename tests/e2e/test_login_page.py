@@ -1,0 +1,253 @@
+"""A person with a browser and a wallet: log in, make an app password, see it once, revoke it."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+from eth_account import Account as Wallet
+from eth_account.messages import encode_defunct
+
+from node.auth.gate import Gate
+from node.base.address import parse_address
+from node.servers.http.app import WebApp
+from node.servers.http.server import BUSY, FAREWELL, WebServer
+from node.servers.http.settings import MailServer, WebSettings
+from node.servers.listen import Limits, Stop, open_listener, serve
+from node.store import accounts, domains
+from node.store.database import Database, Writing
+
+playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+
+CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
+pytestmark = [
+    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no Chromium at {CHROMIUM} (apt-get install chromium)"),
+    # Playwright's driver leaves its pipes to the garbage collector.
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+FLAGS += ["--disable-component-update", "--disable-sync"]
+
+ALICE = Wallet.from_key(b"\x01" * 32)
+MALLORY = Wallet.from_key(b"\x03" * 32)
+ICON = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 8 8'%3E%3Crect width='8' height='8' rx='2' fill='%23{}'/%3E%3C/svg%3E"  # noqa: E501
+
+# A wallet as extensions inject it: EIP-1193 requests, announced over EIP-6963.
+WALLET = """(() => {
+  const provider = { request: ({ method, params }) => window.walletRequest(method, params ?? []).then((answer) => {
+    if (answer.error) throw Object.assign(new Error(answer.error.message), { code: answer.error.code });
+    return answer.result;
+  }) };
+  const detail = Object.freeze({ info: Object.freeze(INFO), provider });
+  const announce = () => window.dispatchEvent(new CustomEvent("eip6963:announceProvider", { detail }));
+  window.addEventListener("eip6963:requestProvider", announce);
+  announce();
+})();"""
+
+
+def info(name: str, colour: str = "3b6ea5") -> str:
+    uuid = f"00000000-0000-4000-8000-{abs(hash(name)) % 10**12:012d}"
+    return f'{{uuid: "{uuid}", name: "{name}", icon: "{ICON.format(colour)}", rdns: "test.wallet"}}'
+
+
+def wallet(account: Any) -> Callable[..., dict[str, Any]]:
+    """Answers what a page asks of the wallet, in Python, signed by eth-account."""
+
+    def request(_source: Any, method: str, params: list[str]) -> dict[str, Any]:
+        if account is None:
+            return {"error": {"code": 4001, "message": "User rejected the request."}}
+        if method == "eth_requestAccounts":
+            return {"result": [account.address.lower()]}
+        if method == "eth_chainId":
+            return {"result": "0x1"}
+        assert method == "personal_sign"
+        message = bytes.fromhex(params[0][2:])
+        return {"result": "0x" + bytes(account.sign_message(encode_defunct(message)).signature).hex()}
+
+    return request
+
+
+def people(tx: Writing) -> None:
+    domains.add(tx, "waxseal.test")
+    alice = accounts.add(tx, parse_address("alice@waxseal.test"), "Alice Example")
+    accounts.bind(tx, alice.id, f"eip155:{ALICE.address.lower()}")
+
+
+class Site:
+    """The web server in a thread of its own, since the browser's driver wants this one."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=trio.run, args=(self._main,))
+        self.origin = ""
+
+    def __enter__(self) -> Site:
+        self._thread.start()
+        assert self._ready.wait(20)
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        trio.from_thread.run_sync(self._stop.request, trio_token=self._token)
+        self._thread.join(20)
+
+    def logs_in(self, password: str) -> bool:
+        """Ask the gate, as a mail client would."""
+        answer = trio.from_thread.run(
+            self._gate.password, "alice@waxseal.test", password, "imap", "192.0.2.1", trio_token=self._token
+        )
+        return not hasattr(answer, "reason")
+
+    async def _main(self) -> None:
+        self._token, self._stop = trio.lowlevel.current_trio_token(), Stop()
+        async with Database.open(self._directory / "node.sqlite") as database:
+            await database.write(people)
+            door = await open_listener("127.0.0.1", 0, "http")
+            self.origin = f"http://localhost:{door.address[1]}"
+            servers = (
+                MailServer("Incoming (IMAP)", "mail.waxseal.test", 993, "TLS"),
+                MailServer("Outgoing (SMTP)", "mail.waxseal.test", 465, "TLS"),
+            )
+            settings = WebSettings("waxseal.test", self.origin, mail_servers=servers, log_origin="waxseal.test/log")
+            self._gate = Gate(database)
+            app = WebApp(database, self._gate, settings)
+            guests = partial(serve, limits=Limits(grace_seconds=2), busy=BUSY, farewell=FAREWELL, stop=self._stop)
+            self._ready.set()
+            await guests([door], WebServer(app).handle)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with Site(tmp_path_factory.mktemp("site")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with playwright.sync_playwright() as driver:
+        launched = driver.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture(params=["light"])
+def page(request: pytest.FixtureRequest, browser: Any, site: Site) -> Iterator[Any]:
+    context = browser.new_context(
+        base_url=site.origin, color_scheme=request.param, viewport={"width": 1100, "height": 900}
+    )
+    context.set_default_timeout(10_000)
+    opened = context.new_page()
+    complaints: list[str] = []
+    opened.on(
+        "console", lambda message: complaints.append(message.text) if "Content Security" in message.text else None
+    )
+    opened.on("pageerror", lambda error: complaints.append(str(error)))
+    yield opened
+    context.close()
+    assert complaints == []
+
+
+def inject(page: Any, account: Any, *infos: str) -> None:
+    page.expose_binding("walletRequest", wallet(account))
+    for one in infos:
+        page.add_init_script(WALLET.replace("INFO", one))
+
+
+def shoot(page: Any, name: str) -> None:
+    """Keep a picture when a folder for them is named."""
+    if folder := os.environ.get("WAXSEAL_SCREENSHOTS"):
+        page.screenshot(path=f"{folder}/{name}.png", full_page=True)
+
+
+@pytest.mark.parametrize("page", ["light", "dark"], indirect=True)
+def test_a_person_logs_in_and_manages_app_passwords(page: Any, site: Site, request: pytest.FixtureRequest) -> None:
+    scheme = request.node.callspec.params["page"]
+    inject(page, ALICE, info("Seal Wallet", "94202e"), info("Harbour", "3b6ea5"))
+    page.goto("/")
+    shoot(page, f"landing-{scheme}")
+    page.get_by_role("link", name="Log in with your wallet").click()
+    page.get_by_role("button", name="Harbour").wait_for()
+    shoot(page, f"login-{scheme}")
+    page.get_by_role("button", name="Seal Wallet").click()
+    page.get_by_role("heading", name="Alice Example").wait_for()
+    assert page.url == f"{site.origin}/account"
+
+    page.get_by_label("For which device or client?").fill("Thunderbird on the laptop")
+    page.get_by_role("button", name="Make app password").click()
+    password = page.locator("#secret").inner_text()
+    assert re.fullmatch(r"([0-9a-hjkmnp-tv-z]{5}-){3}[0-9a-hjkmnp-tv-z]{5}", password)
+    shoot(page, f"account-{scheme}")
+    assert site.logs_in(password)
+
+    page.goto("/account")
+    assert password not in page.content()
+    page.locator("summary", has_text="Revoke").click()
+    page.get_by_role("button", name="Yes, revoke Thunderbird on the laptop now").click()
+    page.get_by_text("None yet.").wait_for()
+    assert not site.logs_in(password)
+
+    page.get_by_role("button", name="Log out").click()
+    page.get_by_role("link", name="Log in with your wallet").wait_for()
+    page.goto("/account")
+    assert page.url == f"{site.origin}/login"
+
+
+def test_it_all_works_from_the_keyboard(page: Any) -> None:
+    inject(page, ALICE, info("Seal Wallet"))
+    page.goto("/login")
+    button = page.get_by_role("button", name="Seal Wallet")
+    button.wait_for()
+    for _ in range(6):
+        page.keyboard.press("Tab")
+        if button.evaluate("element => element === document.activeElement"):
+            break
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="Alice Example").wait_for()
+
+
+def test_a_wallet_that_only_sets_window_ethereum_is_found(page: Any) -> None:
+    page.expose_binding("walletRequest", wallet(ALICE))
+    page.add_init_script(
+        "window.ethereum = { request: ({ method, params }) =>"
+        " window.walletRequest(method, params ?? []).then((answer) => answer.result) }"
+    )
+    page.goto("/login")
+    page.get_by_role("button", name="Wallet in this browser").click()
+    page.get_by_role("heading", name="Alice Example").wait_for()
+
+
+def test_without_a_wallet_the_page_says_what_to_do(page: Any) -> None:
+    page.goto("/login")
+    page.get_by_role("heading", name="No wallet found in this browser").wait_for()
+    shoot(page, "login-none")
+    page.get_by_role("button", name="Look again").click()
+    page.get_by_role("heading", name="No wallet found in this browser").wait_for()
+
+
+def test_who_declines_may_try_again(page: Any) -> None:
+    inject(page, None, info("Shy Wallet"))
+    page.goto("/login")
+    page.get_by_role("button", name="Shy Wallet").click()
+    page.get_by_text("You declined in Shy Wallet.").wait_for()
+    assert page.get_by_role("button", name="Shy Wallet").is_enabled()
+
+
+def test_a_wallet_without_a_mailbox_is_told_so(page: Any) -> None:
+    inject(page, MALLORY, info("Seal Wallet"))
+    page.goto("/login")
+    page.get_by_role("button", name="Seal Wallet").click()
+    page.get_by_text("No mailbox here belongs to this wallet").wait_for()
+
+
+def test_a_wallets_name_is_never_markup(page: Any) -> None:
+    inject(page, ALICE, info("<img src=x onerror=alert(1)>"))
+    page.goto("/login")
+    page.get_by_text("<img src=x onerror=alert(1)>").wait_for()
