@@ -13,7 +13,7 @@ import mmap
 import os
 import secrets
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import partial
@@ -32,7 +32,19 @@ from node.store.schema import blob, blob_data
 from node.store.statement import Statement, adding, chosen, same
 from node.store.transaction import Reading, Writing
 
-__all__ = ["Blobs", "Encoded", "Inline", "Parts", "Piece", "Prepared", "add", "find", "prepare", "replace_by_pieces"]
+__all__ = [
+    "Blobs",
+    "Encoded",
+    "Inline",
+    "Parts",
+    "Piece",
+    "Prepared",
+    "add",
+    "find",
+    "prepare",
+    "replace_by_pieces",
+    "small",
+]
 
 INLINE_LIMIT = 1 << 20  # octets; larger content goes into a file
 QUICK = 64 << 10  # octets that are hashed and compressed without a thread (under a millisecond)
@@ -89,6 +101,11 @@ _SET_FORM = Statement(update(blob).where(same(blob.c.id, "blob_id")).values(form
 _SET_DATA = Statement(update(blob_data).where(same(blob_data.c.blob_id, "of_blob")).values(content=bindparam("data")))
 _UNREFERENCED = Statement(select(blob.c.id, blob.c.file).where(blob.c.refs == 0).limit(bindparam("limit")))
 _REMOVE = Statement(delete(blob).where(blob.c.id.in_(chosen("ids"))))
+_SMALL = Statement(
+    select(blob.c.id, blob_data.c.content)
+    .join(blob_data)
+    .where(blob.c.id.in_(chosen("ids")), blob.c.form == Form.INLINE.value, blob.c.size <= bindparam("largest"))
+)
 _FILES = Statement(select(blob.c.file).where(blob.c.form == Form.FILE.value))
 
 
@@ -154,6 +171,19 @@ def replace_by_pieces(tx: Writing, blob_id: int, recipe: Sequence[Piece]) -> Non
     tx.execute(_SET_DATA, of_blob=blob_id, data=pieces.pack(recipe))
     if row[2]:
         tx.after(partial(_remove, _blobs(tx.directory) / row[2]))
+
+
+def small(tx: Reading, blob_ids: Collection[int], largest: int) -> Iterator[tuple[int, bytes]]:
+    """(id, content) of those among the blobs that lie in the database and have at most `largest` octets, in any order.
+
+    Many small ones cost one query instead of a hop each; the caller bounds how many. Others are left to `Blobs.read`.
+
+    Raises:
+        Permanent: one of them is damaged.
+    """
+    ids = f"[{','.join(map(str, blob_ids))}]"
+    for blob_id, packed in tx.execute(_SMALL, ids=ids, largest=largest):
+        yield blob_id, frames.unpack(packed)
 
 
 class Blobs:

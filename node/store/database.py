@@ -39,6 +39,11 @@ class Watch:
     def __init__(self) -> None:
         self._event = trio.Event()
 
+    @property
+    def pending(self) -> bool:
+        """True when `wait` would return at once: a question that costs nothing."""
+        return self._event.is_set()
+
     async def wait(self) -> None:
         """Return at once when a commit happened since the last wait, else when the next one does."""
         await self._event.wait()
