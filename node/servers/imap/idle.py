@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import trio
 
 from node.servers.imap.answer import Answer
-from node.store.database import Watch
 from node.wire.imap.commands import State
 from node.wire.imap.events import Done, Event
 
@@ -17,12 +16,11 @@ if TYPE_CHECKING:
 
 async def idle(session: Session) -> Answer | None:
     """IDLE (RFC 2177 §3). Ends with DONE, or as every silence does after `Limits.idle_seconds`."""
-    async with session.server.database.watch(session.account.id) as watch:
-        session.engine.await_done()
-        session.output.write(b"+ idling\r\n")
-        await session.sync()
-        await session.output.flush()
-        event = await _wait(session, watch)
+    session.engine.await_done()
+    session.output.write(b"+ idling\r\n")
+    await session.sync()
+    await session.output.flush()
+    event = await _wait(session)
     if isinstance(event, Done):
         return Answer("Idled")
     if event is None or session.engine.state is State.LOGOUT:
@@ -30,16 +28,18 @@ async def idle(session: Session) -> Answer | None:
     return Answer("Expected DONE", kind=b"BAD")
 
 
-async def _wait(session: Session, watch: Watch) -> Event | None:
+async def _wait(session: Session) -> Event | None:
     """The client's next word, while a second task tells it the news."""
     problem: list[Exception] = []
 
     async def push(scope: trio.CancelScope) -> None:
         try:
             while session.engine.state is not State.LOGOUT:
-                await watch.wait()
-                await session.sync()
-                await session.output.flush()
+                await session.watch.wait()
+                # Not to be cut off by DONE: half a response would garble the connection. Sending has its own deadline.
+                with trio.CancelScope(shield=True):
+                    await session.sync(look=True)
+                    await session.output.flush()
         except Exception as error:  # noqa: BLE001 - carried over to the session's own task
             problem.append(error)
         scope.cancel()

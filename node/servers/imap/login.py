@@ -54,7 +54,7 @@ def _insist_on_tls(session: Session) -> None:
 async def _enter(session: Session, username: str, password: str) -> Answer:
     found = await session.server.gate.password(username, password, "imap", session.connection.peer[0])
     if isinstance(found, Account):
-        session.login(found)
+        await session.login(found)
         return Answer("Logged in", b"CAPABILITY " + capabilities(session))
     if found.temporary:
         raise Refused(found.words, b"UNAVAILABLE")  # RFC 5530 §3

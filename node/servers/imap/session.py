@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 import trio
@@ -15,6 +16,7 @@ from node.servers.imap.basic import capabilities
 from node.servers.imap.output import Output
 from node.servers.imap.selected import Selected
 from node.store.accounts import Account
+from node.store.database import Watch
 from node.store.refusal import MailboxError, Reason
 from node.wire.imap.append import AppendStart
 from node.wire.imap.commands import State, Step
@@ -53,6 +55,8 @@ class Session:
         self.selected: Selected | None = None
         self.failed_logins = 0
         self._account: Account | None = None
+        self._watch: Watch | None = None
+        self._stack = AsyncExitStack()
         self._bad = 0
         self._login_by = trio.current_time() + server.limits.login_seconds
 
@@ -73,13 +77,24 @@ class Session:
         assert self.selected is not None
         return self.selected
 
-    def login(self, account: Account) -> None:
+    @property
+    def watch(self) -> Watch:
+        """Tells whether anything was committed to the account; there is one from login on."""
+        assert self._watch is not None
+        return self._watch
+
+    async def login(self, account: Account) -> None:
         """Record who it is."""
         self._account = account
+        self._watch = await self._stack.enter_async_context(self.server.database.watch(account.id))
         self.engine.advance(Step.LOGIN)
 
     async def run(self) -> None:
         """Greet, then serve until LOGOUT or the end of the connection."""
+        async with self._stack:
+            await self._serve()
+
+    async def _serve(self) -> None:
         greeting = f"{self.server.hostname} Waxseal ready"
         self.output.write(status(b"*", b"OK", greeting, b"CAPABILITY " + capabilities(self)))
         while self.engine.state is not State.LOGOUT:
@@ -162,6 +177,6 @@ class Session:
         self.output.write(status(b"*", b"BYE", text))
         self.engine.advance(Step.LOGOUT)
 
-    async def sync(self, *, expunge: bool = True) -> None:
+    async def sync(self, *, expunge: bool = True, look: bool = False) -> None:
         """Tell the client what others have done to the selected mailbox; see sync.announce."""
-        await sync.announce(self, expunge=expunge)
+        await sync.announce(self, expunge=expunge, look=look)

@@ -85,23 +85,38 @@ def _note(news: News, change: changes.Change, own: frozenset[int]) -> None:
             news.deleted = True  # or renamed; looked at once the batch is through
 
 
-async def announce(session: Session, *, expunge: bool) -> None:
-    """Tell the client of what has happened; EXPUNGE only with `expunge`, where no number in use can shift."""
+async def announce(session: Session, *, expunge: bool, look: bool) -> None:
+    """Tell the client of what has happened.
+
+    Args:
+        expunge: EXPUNGE may be said: no number in use can shift (RFC 3501 §7.4.1).
+        look: the caller has waited for the watch; otherwise the store is only asked when something was committed.
+    """
     selected = session.selected
     if selected is None:
         return
+    if session.watch.pending:
+        await session.watch.wait()  # starts afresh before we read, so that nothing falls in between
+        look = True
+    if look:
+        news = await _look(session, selected)
+        if news.deleted:
+            # RFC 2180 §3.2 leaves it to us; ending the connection is what every client survives.
+            session.bye("The selected mailbox was deleted")
+            return
+        apply(session, selected, news)
+    if expunge:
+        tell_expunged(session, selected)
+    await session.output.drain()
+
+
+async def _look(session: Session, selected: Selected) -> News:
+    """Read the news and note that they are read."""
     own = frozenset(selected.own)
     news = await session.server.database.read(partial(read_news, selected.mailbox, selected.modseq, own))
     selected.modseq = news.modseq
     selected.own.clear()
-    if news.deleted:
-        # RFC 2180 §3.2 leaves it to us; ending the connection is what every client survives.
-        session.bye("The selected mailbox was deleted")
-        return
-    apply(session, selected, news)
-    if expunge:
-        tell_expunged(session, selected)
-    await session.output.drain()
+    return news
 
 
 def apply(session: Session, selected: Selected, news: News) -> None:
