@@ -18,6 +18,10 @@ HEAD = keccak(b"head(address)")[:4]
 ANCHORED = keccak(b"Anchored(address,uint64,bytes32)")
 
 
+class NoContract(Permanent):
+    """What answers at the address is no TreeHeads contract."""
+
+
 @dataclass(frozen=True, slots=True)
 class StoredHead:
     """What the contract keeps for a sender: the tree's size (0: none) and root, block and time (Unix) of storing."""
@@ -71,11 +75,11 @@ async def read_head(chain: Chain, contract: str, sender: str, block: int | None 
     """The sender's head after `block` (the newest when None).
 
     Raises:
-        Permanent: what answers there is no such contract.
+        NoContract: nothing answers there, or something else.
     """
     answer = await chain.call(contract, HEAD + raw_address(sender).rjust(32, b"\0"), block)
     if len(answer) != 128:
-        raise Permanent(f"there is no TreeHeads contract at {contract}")
+        raise NoContract(f"there is no TreeHeads contract at {contract}")
     size, number, time = (int.from_bytes(answer[at : at + 32], "big") for at in (0, 64, 96))
     return StoredHead(size, answer[32:64], number, time)
 

@@ -17,6 +17,7 @@ and against whom, stands in docs/proof.md.
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,6 +27,7 @@ from node.anchor.checkpoint import Checkpoint
 from node.anchor.note import NoteError, NoteKey
 from node.anchor.proof import Proof
 from node.anchor.receipt import Place, Receipt
+from node.anchor.tree_heads import NoContract
 from node.base.errors import Permanent, Temporary
 from node.net.chain.interface import Chain, NoState
 
@@ -141,12 +143,10 @@ async def _on_chain(place: Place, head: Checkpoint, chain: Chain) -> Step:
 
 async def _stored(place: Place, size: int, chain: Chain) -> tuple[bytes | None, str]:
     """The root the contract stored for this size, and its time in words: from its state, else from its event."""
-    try:
+    with contextlib.suppress(NoState, NoContract):  # public servers keep old events, but seldom old state
         stored = await tree_heads.read_head(chain, place.contract, place.sender, place.block)
         if stored.size == size and stored.block == place.block:
             return stored.root, f", {_utc(stored.time)}"
-    except NoState:
-        pass  # most public servers keep the state of the last blocks only, but the events of all
     event = await tree_heads.find_event(chain, place.contract, place.sender, size, place.block)
     return (event.data if event else None), ""
 

@@ -1,4 +1,4 @@
-"""The embedded chain itself: py-evm over SQLite, synchronous. Importing this takes half a second; only workers do it.
+"""The embedded chain itself: py-evm over SQLite, synchronous. Only `worker` imports this (`embedded` says why).
 
 A private chain with one account that matters: a block is made for each transaction, nobody mines, and the account
 is given what gas costs. It runs the same bytecode as a public chain, and proves nothing to anybody who does not

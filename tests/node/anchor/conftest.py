@@ -15,6 +15,8 @@ from node.store.database import Database, Writing
 
 TIME = 1_763_676_000
 
+Grow = Callable[[int], Awaitable[list[bytes]]]
+
 
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
@@ -28,9 +30,19 @@ def log() -> Log:
 
 
 @pytest.fixture
-def grow(database: Database, log: Log) -> Callable[[int], Awaitable[list[bytes]]]:
+def grow(database: Database, log: Log) -> Grow:
     """`await grow(n)`: n messages are accepted; their bytes come back."""
-    serial = 0
+    return growing(database)
+
+
+@pytest.fixture(scope="session")
+def growing_of() -> Callable[[Database], Grow]:
+    """The same for a database of one's own."""
+    return growing
+
+
+def growing(database: Database) -> Grow:
+    serial, log = 0, Log()
 
     async def deliver(count: int) -> list[bytes]:
         nonlocal serial

@@ -241,7 +241,7 @@ trio.run(main, Path(sys.argv[1]))
 @pytest.mark.slow
 async def test_killed_at_any_moment_it_never_anchors_twice_or_backwards(tmp_path: Path) -> None:
     keys, told = open_keys(tmp_path / "keys", "waxseal.test"), 0
-    for number in (1, 3, 2, 5):
+    for number in (1, 4, 2):
         process = await trio.to_thread.run_sync(_anchor_until_killed, tmp_path, number)
         told = max([told, *process])
     async with (

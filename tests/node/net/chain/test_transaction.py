@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from eth_account import Account
 from hypothesis import given
 from hypothesis import strategies as st
 
 from node.net.chain.transaction import Transaction, address_of, checksummed, contract_address, raw_address, rlp
+
+sys.setrecursionlimit(1000)  # eth_account's import of py_ecc raises it to 100,000; other tests need Python's own
 
 
 @pytest.mark.parametrize(
