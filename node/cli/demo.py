@@ -150,23 +150,28 @@ def _row(story: Story) -> dict[str, Any]:
 
 
 def _show(console: Console, stories: list[Story]) -> None:
-    table = Table(title="One message's whole way, four times", show_lines=True)
-    for column in ("message", "kept in", "verdict", "read back", "attachment (CID)", "log", "transaction", "proof"):
-        table.add_column(column, overflow="fold")
+    table = Table(title="One message's whole way, four times")
+    for column in ("message", "kept in", "verdict", "read back", "log entry", "proof"):
+        table.add_column(column)
     for story in stories:
-        row = _row(story)
         table.add_row(
-            row["name"],
-            row["mailbox"],
-            row["verdict"],
-            "byte for byte" if row["same_bytes"] else "[red]differs[/]",
-            "\n".join(story.cids) or "-",
-            str(row["log_index"]),
-            f"{row['transaction'][:18]}..." if row["transaction"] else "-",
+            story.kept.name,
+            story.kept.mailbox,
+            story.kept.short_verdict,
+            "byte for byte" if story.kept.is_same else "[red]differs[/]",
+            str(story.receipt.index),
             "[green]all four hold[/]" if all(step.holds for step in story.steps) else "[red]does not hold[/]",
         )
     console.print(table)
-    console.print("With one byte changed:")
     for story in stories:
-        step = story.changed[0]
-        console.print(f"  {story.kept.name}: {step.name} {'holds' if step.holds else 'does not hold'}. {step.words}")
+        for cid in story.cids:
+            console.print(f"Attachment of the {story.kept.name}, sealed in the block store: {cid}")
+    for place in {story.receipt.anchor for story in stories if story.receipt.anchor}:
+        console.print(f"Anchored on {place.chain} in transaction {place.transaction}")
+    console.print("\nThe four steps for the last message:")
+    for step in stories[-1].steps:
+        console.print(f"  {step.number}. {step.words}")
+    console.print("The same with one byte of each message changed:")
+    for story in stories:
+        words = "[green]caught[/]" if story.changed[0].holds is False else "[red]not caught[/]"
+        console.print(f"  {story.kept.name}: {words}. {story.changed[0].words}", soft_wrap=True)

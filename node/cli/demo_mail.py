@@ -6,6 +6,7 @@ import base64
 import email
 import email.policy
 import imaplib
+import re
 import smtplib
 import ssl
 import urllib.request
@@ -34,6 +35,12 @@ class Kept:
     content: bytes
     verdict: str
     is_same: bool
+
+    @property
+    def short_verdict(self) -> str:
+        """Label and score alone, such as "spam 0.99"."""
+        found = re.search(r"content=(\w+) score=([\d.]+)", self.verdict)
+        return f"{found[1]} {float(found[2]):.2f}" if found else self.verdict
 
     @property
     def is_large(self) -> bool:
