@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -38,6 +39,7 @@ class Submit:
 
     premises: Premises
     gate: Gate
+    spooled: Callable[[], None]  # told after a commit that may have spooled something
     limits: Limits = field(default_factory=Limits)
     offers_auth: bool = True
 
@@ -94,6 +96,7 @@ class Submit:
         )
         work = partial(deliver, parcel=parcel, order=order, log=self.premises.log)
         leaf = await self.premises.database.write(work)
+        self.spooled()
         metrics.messages.labels("submitted", "kept").inc()
         metrics.message_bytes.labels("submitted").inc(incoming.size)
         log.info(

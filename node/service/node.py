@@ -18,6 +18,7 @@ from node.flow.reception import Limits as SmtpLimits
 from node.flow.submit import Submit
 from node.net.stream import Stop
 from node.net.tls import Certificate, self_made, server_context
+from node.outbound.runner import Runner
 from node.servers.http.server import BUSY, FAREWELL, WebServer
 from node.servers.imap.server import ImapServer
 from node.servers.imap.server import Limits as ImapLimits
@@ -25,6 +26,7 @@ from node.servers.listen import Door, Handler, Limits, serve
 from node.servers.smtp import SmtpServer, busy, farewell
 from node.service.doors import Doors, Ports, open_doors
 from node.service.folders import Folders
+from node.service.outgoing import open_runner
 from node.service.rooms import Rooms, open_rooms
 from node.service.web import web_app
 
@@ -66,9 +68,10 @@ async def run_node(
         if prepare:
             await prepare(rooms)
         doors = await open_doors(settings, tls)
-        _start_listeners(rooms, background)
+        runner = open_runner(rooms)
+        _start_listeners(rooms, runner, background)
         async with trio.open_nursery() as front:
-            for handler, entrances, limits, busy, farewell in _fronts(rooms, doors, tls):
+            for handler, entrances, limits, busy, farewell in _fronts(rooms, runner, doors, tls):
                 await front.start(
                     partial(serve, entrances, handler, limits=limits, busy=busy, farewell=farewell, stop=stop)
                 )
@@ -85,9 +88,10 @@ def _certificate(settings: Settings) -> Certificate:
     return self_made(Folders(settings.data).tls, settings.hostname)
 
 
-def _start_listeners(rooms: Rooms, nursery: trio.Nursery) -> None:
+def _start_listeners(rooms: Rooms, runner: Runner, nursery: trio.Nursery) -> None:
     """Start what follows the change feed and the spool. Each may lag or fail; mail does not wait for it."""
     nursery.start_soon(_guarded, "keeper", rooms.keeper.run)
+    nursery.start_soon(_guarded, "outgoing", runner.run)
     if rooms.settings.offload.enabled:
         nursery.start_soon(_guarded, "offload", rooms.offload.run)
     nursery.start_soon(_guarded, "collect", partial(_collect, rooms))
@@ -116,7 +120,7 @@ async def _collect(rooms: Rooms) -> None:
 Front = tuple[Handler, Sequence[Door], Limits, bytes, bytes]
 
 
-def _fronts(rooms: Rooms, doors: Doors, tls: ssl.SSLContext) -> list[Front]:
+def _fronts(rooms: Rooms, runner: Runner, doors: Doors, tls: ssl.SSLContext) -> list[Front]:
     """Each protocol with its doors, its limits, and its words for a full house and for the end."""
     settings, host = rooms.settings, rooms.settings.hostname
     smtp = Limits(settings.smtp.max_connections, settings.smtp.max_connections_per_address)
@@ -124,7 +128,7 @@ def _fronts(rooms: Rooms, doors: Doors, tls: ssl.SSLContext) -> list[Front]:
     size = settings.smtp.max_message_mib << 20
     limits = SmtpLimits(message_size=size, recipients=settings.smtp.max_recipients)
     accept = SmtpServer(Accept(rooms.premises, rooms.panel, limits), host, tls)
-    submit = SmtpServer(Submit(rooms.premises, rooms.gate, limits), host, tls)
+    submit = SmtpServer(Submit(rooms.premises, rooms.gate, runner.wake, limits), host, tls)
     reader = ImapServer(
         rooms.database,
         rooms.blobs,
