@@ -12,6 +12,8 @@ from node.wire.imap.lexer import Cursor
 
 FIELDS = {"date": 0, "subject": 1, "from": 2, "to": 5, "cc": 6, "bcc": 7, "in-reply-to": 8, "message-id": 9}
 _ADDRESSES = frozenset({"from", "to", "cc", "bcc"})
+_USUAL_DATE = re.compile(rb"(?:[A-Za-z]{3}, )?(\d{1,2}) ([A-Za-z]{3}) (\d{4}) ")
+MONTHS = (b"JAN", b"FEB", b"MAR", b"APR", b"MAY", b"JUN", b"JUL", b"AUG", b"SEP", b"OCT", b"NOV", b"DEC")
 _WORDS = re.compile(r"[a-z0-9]+")
 
 Address = tuple[bytes | None, bytes | None, bytes | None, bytes | None]
@@ -36,12 +38,9 @@ class Envelope:
 
     def day(self) -> date | None:
         """The day in the Date field as written there, None when there is no readable one."""
-        value = self._parsed()[0]
-        moment = parsedate(value.decode("latin-1")) if isinstance(value, bytes) else None
-        try:
-            return date(*moment[:3]) if moment else None
-        except ValueError:
-            return None
+        cursor = Cursor(self._data, 1)
+        value = cursor.nstring()
+        return None if value is None else _day(value)
 
     def _may_contain(self, needle: str) -> bool:
         """A look at the raw octets: false only when no field can contain the text."""
@@ -71,6 +70,17 @@ class Envelope:
                     cursor.space()
                 self._values.append(_read_addresses(cursor) if 2 <= index <= 7 else cursor.nstring())
         return self._values
+
+
+def _day(value: bytes) -> date | None:
+    usual = _USUAL_DATE.match(value)
+    try:
+        if usual and (month := usual[2].upper()) in MONTHS:
+            return date(int(usual[3]), MONTHS.index(month) + 1, int(usual[1]))
+        moment = parsedate(value.decode("latin-1"))
+        return date(*moment[:3]) if moment else None
+    except ValueError:
+        return None
 
 
 def _read_addresses(cursor: Cursor) -> list[Address] | None:

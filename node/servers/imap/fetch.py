@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from node.servers.imap.answer import Answer
 from node.servers.imap.flags import rendered
-from node.servers.imap.sections import Body
+from node.servers.imap.sections import CHUNK, Body
+from node.servers.imap.selected import BLOCK
 from node.servers.imap.store import store_and_tell
-from node.store import messages
+from node.store import blobs, messages
 from node.store.database import Reading, Writing
 from node.store.messages import Flag, Message, Summary
 from node.wire.imap.dates import format_date_time
@@ -42,6 +43,11 @@ _RENDER: dict[Attribute, _Render] = {
 }
 _PREPARED = frozenset({Attribute.ENVELOPE, Attribute.BODY, Attribute.BODYSTRUCTURE})
 _LIGHT = frozenset({Attribute.UID, Attribute.FLAGS})
+_WHOLE = frozenset({b"BODY[]", b"RFC822"})
+BODIES = 64
+"""Messages with content handled by one trip to the store."""
+AT_HAND = 1 << 20
+"""Octets of small messages held at a time for one client."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +57,7 @@ class Plan:
     Attributes:
         attributes: in the order of the response, UID first when it is due (RFC 3501 §6.4.8).
         sections: BODY[...] items.
-        prepared: summaries are needed.
+        prepared: summaries are needed, for prepared answers or to find parts.
         light: flags and UIDs alone are asked for.
         marks: sets \\Seen.
     """
@@ -71,7 +77,7 @@ def plan(command: Fetch, selected: Selected) -> Plan:
     return Plan(
         attributes,
         sections,
-        prepared=bool(sections) or not _PREPARED.isdisjoint(attributes),
+        prepared=any(section.label not in _WHOLE for section in sections) or not _PREPARED.isdisjoint(attributes),
         light=not sections and _LIGHT.issuperset(attributes),
         marks=not selected.readonly and any(not section.peek for section in sections),
     )
@@ -81,7 +87,8 @@ async def fetch(session: Session, command: Fetch) -> Answer:
     """FETCH (RFC 3501 §6.4.5). Messages that another session expunged are passed over (RFC 2180 §4.1.2)."""
     selected = session.mailbox
     wanted = plan(command, selected)
-    for block in selected.blocks(command.messages, by_uid=command.by_uid):
+    size = BODIES if wanted.sections else BLOCK
+    for block in selected.blocks(command.messages, by_uid=command.by_uid, size=size):
         if wanted.sections:
             await _send_bodies(session, wanted, block)
         else:
@@ -124,26 +131,40 @@ def _light_lines(block: dict[int, int], wanted: Plan, rows: list[tuple[int, int,
 
 async def _send_bodies(session: Session, wanted: Plan, block: dict[int, int]) -> None:
     """The responses of a block with content; each message is read when its turn has come."""
-    mailbox_id, uids = session.mailbox.mailbox.id, list(block)
+    uids = list(block)
     marked = await _mark_seen(session, uids) if wanted.marks else frozenset[int]()
-
-    def query(tx: Reading) -> list[tuple[Message, Summary]]:
-        found = dict(messages.summaries(tx, mailbox_id, uids))
-        return [(row, found[row.uid]) for row in messages.rows(tx, mailbox_id, uids) if row.uid in found]
-
-    for row, summary in await session.server.database.read(query):
+    query = partial(_read_block, session.mailbox.mailbox.id, uids, wanted)
+    rows, summaries, contents = await session.server.database.read(query)
+    for row in rows:
+        summary = summaries.get(row.uid)
         attributes = wanted.attributes
         if row.uid in marked and Attribute.FLAGS not in attributes:
             attributes = (*attributes, Attribute.FLAGS)  # RFC 3501 §6.4.5: "the flags SHOULD be included"
         head = b"".join([_RENDER[attribute](row, summary) + b" " for attribute in attributes])
         session.output.write(b"* %d FETCH (%b" % (block[row.uid], head))
-        body = Body(session.server.blobs, row.blob_id, row.size, summary.layout, None)
+        packed = summary.layout if summary is not None else b""
+        body = Body(session.server.blobs, row.blob_id, row.size, packed, contents.get(row.blob_id))
         for index, section in enumerate(wanted.sections):
             if index:
                 session.output.write(b" ")
             await body.send(section, session.output)
         session.output.write(b")\r\n")
         await session.output.drain()
+
+
+_Block = tuple[list[Message], dict[int, Summary], dict[int, bytes]]
+
+
+def _read_block(mailbox_id: int, uids: list[int], wanted: Plan, tx: Reading) -> _Block:
+    """Rows, summaries by UID, and as many small contents by blob as may be held; runs on the reader's thread."""
+    rows = messages.rows(tx, mailbox_id, uids)
+    summaries = dict(messages.summaries(tx, mailbox_id, uids)) if wanted.prepared else {}
+    at_hand, ids = AT_HAND, set[int]()
+    for row in rows:
+        if row.size <= min(CHUNK, at_hand):
+            ids.add(row.blob_id)
+            at_hand -= row.size
+    return rows, summaries, dict(blobs.small(tx, ids, CHUNK))
 
 
 async def _mark_seen(session: Session, uids: list[int]) -> frozenset[int]:

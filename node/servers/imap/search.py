@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ import trio
 from node.servers.imap.answer import Answer, Refused
 from node.servers.imap.envelope import Envelope
 from node.servers.imap.match import Candidate, Depth, Predicate, depth, predicate
-from node.store import messages
+from node.store import blobs, messages
 from node.store.database import Reading
 from node.wire.imap.search import CHARSETS, Search
 from node.wire.imap.sequence import STAR, SequenceSet, compact
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
 EVERYTHING = SequenceSet(((1, STAR),))
 MAX_READ = 4 << 20
 """Octets of one message that are searched; text stands before attachments."""
-BIG = 128 * 1024
-"""Messages from this size on are searched in a thread, so that others need not wait."""
+BATCH_OCTETS = 1 << 20
+"""Content held at a time."""
+_threads = trio.CapacityLimiter(2)
 
 
 async def search(session: Session, tag: bytes, command: Search) -> Answer:
@@ -75,10 +77,9 @@ class _Examination:
         """The UIDs in a block that match, ascending."""
         mailbox_id = self._session.mailbox.mailbox.id
         found, unsure = await self._session.server.database.read(partial(self._by_rows, mailbox_id, block))
-        for candidate in unsure:
-            if await self._by_content(candidate):
-                found.append(candidate.row.uid)
-        return sorted(found) if unsure else found
+        for batch in _batches(unsure):
+            found += await self._by_content(batch)
+        return sorted(found)
 
     def _by_rows(self, mailbox_id: int, block: dict[int, int], tx: Reading) -> tuple[list[int], list[Candidate]]:
         """What rows and envelopes can decide; runs on the reader's thread."""
@@ -102,12 +103,32 @@ class _Examination:
                 found.append(candidate.row.uid)
         return found, unsure
 
-    async def _by_content(self, candidate: Candidate) -> bool:
-        length = min(candidate.row.size, MAX_READ)
-        self._octets -= length
+    async def _by_content(self, batch: list[Candidate]) -> list[int]:
+        """Read a batch and decide it, in a thread so that others need not wait."""
+        self._octets -= sum(min(candidate.row.size, MAX_READ) for candidate in batch)
         if self._octets < 0 or trio.current_time() > self._until:
             raise Refused("The search reads too much; narrow it down by date or folder", b"LIMIT")
-        candidate.content = await self._session.server.blobs.read(candidate.row.blob_id, 0, length)
-        if length < BIG:
-            return bool(self._fits(candidate))
-        return bool(await trio.to_thread.run_sync(self._fits, candidate))
+        ids = {candidate.row.blob_id for candidate in batch}
+        server = self._session.server
+        contents = await server.database.read(lambda tx: dict(blobs.small(tx, ids, BATCH_OCTETS)))
+        for candidate in batch:
+            content = contents.get(candidate.row.blob_id)
+            if content is None:
+                content = await server.blobs.read(candidate.row.blob_id, 0, min(candidate.row.size, MAX_READ))
+            candidate.content = content
+        found, _ = await trio.to_thread.run_sync(self._sift, batch, limiter=_threads)
+        return found
+
+
+def _batches(candidates: list[Candidate]) -> Iterator[list[Candidate]]:
+    """Candidates in batches of about `BATCH_OCTETS`; a large message is one by itself."""
+    batch: list[Candidate] = []
+    octets = 0
+    for candidate in candidates:
+        if batch and octets + candidate.row.size > BATCH_OCTETS:
+            yield batch
+            batch, octets = [], 0
+        batch.append(candidate)
+        octets += candidate.row.size
+    if batch:
+        yield batch

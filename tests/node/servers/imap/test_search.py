@@ -63,7 +63,7 @@ FIRST_OF_MAY = 1714557600  # 2024-05-01 10:00 UTC
         ("BODY insurance", "2"),
         ("BODY invoice", ""),
         ("TEXT invoice", "2"),
-        ("BODY invisible", "3"),
+        ('BODY "invisible ink"', "3"),
         ("HEADER Message-ID one@", "1"),
         ('HEADER X-Color ""', "1"),
         ("HEADER X-Color blu", "1"),
