@@ -11,8 +11,8 @@ Refusals of a message are values (`Outcome`); a server that cannot be talked to 
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
 import trio
@@ -138,58 +138,50 @@ class SmtpClient:
             Permanent: the server breaks the protocol, or lacks an extension the message needs.
         """
         content = to_crlf(content)
+        engine = self._engine
         with _as_failures("server"):
-            reply, accepted, refused = await self._envelope(sender, recipients, content, smtputf8)
-            if reply.code == 354:
+            smtputf8 = smtputf8 or not all(recipient.is_ascii for recipient in recipients)
+            body = None if content.isascii() else "8BITMIME"
+            mail = engine.mail(sender, size=len(content), body=body, smtputf8=smtputf8)
+            converse = self._pipelined if engine.can_pipeline else self._one_by_one
+            reply, answers = await converse(mail, recipients)
+            accepted = tuple(recipient for recipient, answer in answers.items() if answer.is_positive)
+            refused = {recipient: answer for recipient, answer in answers.items() if not answer.is_positive}
+            if engine.phase is Phase.CONTENT:
+                # RFC 2920 §3.1: a server may say 354 with nobody accepted; the empty message gets the refusal.
                 reply = await self._content(content if accepted else b"")
             elif self.is_open:
-                await self._command(self._engine.reset())
-            return Outcome(reply, tuple(accepted) if reply.is_positive else (), refused)
+                await self._command(engine.reset())
+            return Outcome(reply, accepted if reply.is_positive else (), refused)
 
-    async def _envelope(
-        self, sender: Address | None, recipients: Sequence[Address], content: bytes, smtputf8: bool
-    ) -> tuple[Reply, list[Address], dict[Address, Reply]]:
-        """MAIL, RCPT and DATA: (the reply that decides, accepted, refused)."""
-        engine = self._engine
-        smtputf8 = smtputf8 or not all(recipient.is_ascii for recipient in recipients)
-        out = engine.mail(sender, size=len(content), body=None if content.isascii() else "8BITMIME", smtputf8=smtputf8)
-        if not engine.can_pipeline:
-            reply = await self._command(out)
+    async def _pipelined(self, mail: bytes, recipients: Sequence[Address]) -> tuple[Reply, dict[Address, Reply]]:
+        """MAIL, RCPT and DATA in bursts (RFC 2920): the reply that decides, and the answer to each recipient."""
+        engine, out = self._engine, mail
+        replies: list[Reply] = []
+        for start in range(0, max(len(recipients), 1), RECIPIENTS_A_BURST):
+            end = start + RECIPIENTS_A_BURST
+            out += b"".join(engine.rcpt(recipient) for recipient in recipients[start:end])
+            if end >= len(recipients):
+                out += engine.data()
+            await self._connection.send(out)
             out = b""
-            if not reply.is_positive:
-                return reply, [], {}
-        accepted: list[Address] = []
-        refused: dict[Address, Reply] = {}
-        burst = RECIPIENTS_A_BURST if engine.can_pipeline else 1
-        first = Reply(250, "", "")
-        for start in range(0, len(recipients), burst):
-            part = recipients[start : start + burst]
-            out += b"".join(engine.rcpt(recipient) for recipient in part)
-            is_last = engine.can_pipeline and start + burst >= len(recipients)
-            await self._connection.send(out + (engine.data() if is_last else b""))
-            if start == 0 and engine.can_pipeline:
-                first = await self._next(self._waits.command)
-            for recipient in part:
-                reply = await self._next(self._waits.command)
-                if reply.is_positive:
-                    accepted.append(recipient)
-                else:
-                    refused[recipient] = reply
-            out = b""
-        data = await self._go_ahead(bool(accepted))
-        if not first.is_positive:
-            data = first
-        elif not accepted and data.code != 354 and refused:
-            data = list(refused.values())[-1]
-        return data, accepted, refused
+            while engine.awaited:
+                replies.append(await self._next(self._waits.command))
+        answer_to_mail, *answers, answer_to_data = replies
+        by_recipient = dict(zip(recipients, answers, strict=True))
+        if not answer_to_mail.is_positive:
+            return answer_to_mail, {}
+        return _deciding(answer_to_data, by_recipient), by_recipient
 
-    async def _go_ahead(self, wanted: bool) -> Reply:
-        """The answer to DATA, asking now where it was not pipelined."""
-        if self._engine.phase is Phase.GO_AHEAD:
-            return await self._next(self._waits.command)
-        if not wanted:
-            return Reply(554, "5.5.1", "No valid recipients")
-        return await self._command(self._engine.data())
+    async def _one_by_one(self, mail: bytes, recipients: Sequence[Address]) -> tuple[Reply, dict[Address, Reply]]:
+        """The same for a server without PIPELINING."""
+        answer_to_mail = await self._command(mail)
+        if not answer_to_mail.is_positive:
+            return answer_to_mail, {}
+        answers = {recipient: await self._command(self._engine.rcpt(recipient)) for recipient in recipients}
+        if not any(answer.is_positive for answer in answers.values()):
+            return _deciding(Reply(554, "5.5.1", "No valid recipients"), answers), answers
+        return await self._command(self._engine.data()), answers
 
     async def _content(self, content: bytes) -> Reply:
         engine = self._engine
@@ -257,19 +249,21 @@ def _expect(reply: Reply, what: str) -> None:
         raise Permanent(f"the server refuses {what}: {reply}")
 
 
-class _as_failures:
-    """Turns what the wire raises into the two failures that callers of this floor know."""
+def _deciding(answer_to_data: Reply, answers: Mapping[Address, Reply]) -> Reply:
+    """What ended the envelope: with nobody accepted, the last refusal says more than the answer to DATA."""
+    if answer_to_data.code == 354 or any(answer.is_positive for answer in answers.values()):
+        return answer_to_data
+    return list(answers.values())[-1] if answers else answer_to_data
 
-    def __init__(self, host: str) -> None:
-        self._host = host
 
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, trio.TooSlowError):
-            raise Temporary(f"{self._host} is too slow") from error
-        if isinstance(error, RemoteProtocolError):
-            raise Permanent(f"{self._host} breaks the protocol: {error}") from error
-        if isinstance(error, LocalProtocolError):
-            raise Permanent(f"the message cannot be sent to {self._host}: {error}") from error
+@contextmanager
+def _as_failures(host: str) -> Iterator[None]:
+    """Turn what the wire raises into the two failures that callers of this floor know."""
+    try:
+        yield
+    except trio.TooSlowError as error:
+        raise Temporary(f"{host} is too slow") from error
+    except RemoteProtocolError as error:
+        raise Permanent(f"{host} breaks the protocol: {error}") from error
+    except LocalProtocolError as error:
+        raise Permanent(f"the message cannot be sent to {host}: {error}") from error

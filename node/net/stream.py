@@ -113,11 +113,13 @@ class Connection:
             Disconnected: the peer is gone.
             trio.TooSlowError: the peer does not read.
         """
-        with trio.fail_after(within):
+        with trio.CancelScope(deadline=trio.current_time() + within):
             try:
                 await self.transport.send_all(data)
             except (trio.BrokenResourceError, trio.ClosedResourceError, ssl.SSLError) as error:
                 raise Disconnected(f"peer {self.peer[0]} is gone: {error}") from error
+            return
+        raise trio.TooSlowError
 
     async def start_tls(
         self, context: ssl.SSLContext, *, hostname: str | None = None, within: float = HANDSHAKE_SECONDS

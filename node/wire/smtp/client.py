@@ -90,6 +90,8 @@ class Answer:
 
 def to_crlf(content: bytes) -> bytes:
     """The same text with every line end, Unix or old Mac, as CR LF."""
+    if content.count(b"\r\n") == content.count(b"\n") == content.count(b"\r"):
+        return content
     return content.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\n", b"\r\n")
 
 

@@ -47,7 +47,7 @@ MAX_TEXT_LINE = 64 * 1024
 """Octets of a text line we take: RFC 5321 §4.5.3.1.6 promises senders 1000, mail with longer lines exists."""
 
 
-class State(enum.Enum):
+class State(enum.IntEnum):  # an Enum's hash is Python code, an IntEnum's is C, and every command looks itself up
     """Where the conversation stands."""
 
     GREETING = enum.auto()
