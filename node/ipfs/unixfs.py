@@ -127,21 +127,28 @@ async def read(fetch: Fetch, root: Cid, size: int, start: int = 0, length: int |
             yield piece
 
 
-async def blocks_of(fetch: Fetch, root: Cid) -> AsyncIterator[Cid]:
+async def blocks_of(fetch: Fetch, root: Cid, *, unless: tuple[type[Exception], ...] = ()) -> AsyncIterator[Cid]:
     """The CIDs of a file's tree, children before their parents; leaves are named, not fetched.
 
     This is the order of deletion: as long as a parent stands, what is left below it can still be found.
+
+    Args:
+        unless: errors of `fetch` that mean there is nothing to be found below a node; others end the walk.
     """
-    async for cid in _below(fetch, root, MAX_DEPTH):
+    async for cid in _below(fetch, root, MAX_DEPTH, unless):
         yield cid
 
 
-async def _below(fetch: Fetch, cid: Cid, depth: int) -> AsyncIterator[Cid]:
+async def _below(fetch: Fetch, cid: Cid, depth: int, unless: tuple[type[Exception], ...]) -> AsyncIterator[Cid]:
     if cid.codec is Codec.DAG_PB:
         if depth == 0:
             raise DagError(f"the tree is deeper than {MAX_DEPTH}")
-        for link in dagpb.decode(await _block(fetch, cid)).links:
-            async for child in _below(fetch, link.cid, depth - 1):
+        try:
+            links = dagpb.decode(await _block(fetch, cid)).links
+        except unless:
+            links = ()
+        for link in links:
+            async for child in _below(fetch, link.cid, depth - 1, unless):
                 yield child
     yield cid
 
