@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 from coincurve import PublicKey
-from eth_hash.backends.pycryptodome import backend
 
 from identity.refusal import Reason, Refusal
 
@@ -18,7 +17,10 @@ _SIGNATURE = re.compile(r"0x[0-9a-fA-F]{130}\Z", re.ASCII)
 
 def keccak(data: bytes) -> bytes:
     """Keccak-256 as Ethereum uses it (the original padding, not FIPS 202's SHA3-256)."""
+    # Loaded at the first use: it costs 40 ms, and a node starts more often than anybody logs in to it by wallet.
     # The backend is named, not looked up: eth_hash.auto would let an environment variable choose it.
+    from eth_hash.backends.pycryptodome import backend  # noqa: PLC0415
+
     return backend.keccak256(data)
 
 

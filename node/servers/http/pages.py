@@ -7,6 +7,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from identity import ethereum
 from node.auth.app_passwords import MAX_NAME
 from node.auth.gate import SCOPES
 from node.servers.http.house import House, house, visitor
@@ -52,12 +53,17 @@ async def account_page(here: House, person: Account, status: int = 200, **values
         "account.html",
         status,
         account=person,
-        wallets=[subject.rpartition(":")[2] for subject in wallets],
+        wallets=[_as_wallets_show_it(subject) for subject in wallets],
         passwords=await here.passwords.listing(person),
         scopes=SCOPE_WORDS,
         max_name=MAX_NAME,
         **values,
     )
+
+
+def _as_wallets_show_it(subject: str) -> str:
+    kind, _, name = subject.rpartition(":")
+    return ethereum.checksum_address(name) if kind == "eip155" else subject
 
 
 async def static(request: Request) -> Response:
