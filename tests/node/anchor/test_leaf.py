@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -34,6 +35,13 @@ def test_vectors(leaf: Leaf, encoded: str, entry: str, hashed: str) -> None:
     assert leaf.encode().hex() == encoded
     assert leaf.entry.hex() == entry
     assert leaf.hash.hex() == hashed
+
+
+def test_the_documentation_gives_the_same_vectors() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "proof.md").read_text("utf-8")
+    for _, _, entry, hashed in VECTORS:
+        assert entry in text
+        assert hashed in text
 
 
 leaves = st.builds(

@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import psutil
 import pytest
 import trio
 from eth_hash.auto import keccak
@@ -180,3 +181,27 @@ async def test_the_mail_process_stays_as_it_was(chain: EmbeddedChain) -> None:
     await chain.head()
     assert sys.getrecursionlimit() == before
     assert "eth.chains" not in sys.modules
+
+
+NODE = """
+import sys, time, trio
+from pathlib import Path
+from node.net.chain.embedded import EmbeddedChain
+
+async def main():
+    async with EmbeddedChain.open(Path(sys.argv[1]), b"\\x11" * 32) as chain:
+        await chain.head()
+        print(chain._process.pid, flush=True)
+        await trio.sleep_forever()
+
+trio.run(main)
+"""
+
+
+def test_the_chains_process_does_not_outlive_a_killed_node(tmp_path: Path) -> None:
+    node = subprocess.Popen([sys.executable, "-c", NODE, str(tmp_path)], stdout=subprocess.PIPE, cwd=ROOT)
+    assert node.stdout is not None
+    worker = psutil.Process(int(node.stdout.readline()))
+    node.kill()
+    node.communicate()
+    worker.wait(timeout=20)
