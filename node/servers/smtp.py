@@ -49,7 +49,10 @@ from node.wire.smtp import (
 log = get_log(__name__)
 T = TypeVar("T")
 
-_REFUSED_RECIPIENTS_A_FAULT = 5  # one dead address is no attack, a hundred in one session are
+_LEAST_RATE = 1000
+"""Octets a second that content must reach on average. The timer of RFC 5321 §4.5.3.2.5 alone, an octet every three
+minutes being in time, lets a peer hold a connection for years."""
+_SMALL_FAULT = 0.2  # one dead address or one NOOP is no attack, a hundred without a message are
 
 _OK = Reply(250, "2.0.0", "OK")
 _GO_AHEAD = Reply(354, "", "End with <CRLF>.<CRLF>")
@@ -117,6 +120,7 @@ class SmtpSession:
         self._out = bytearray()
         self._faults = 0.0
         self._messages = 0
+        self._content_deadline: float | None = None
 
     async def run(self) -> None:
         """Hold the whole conversation; returns when the connection is to be closed."""
@@ -146,16 +150,26 @@ class SmtpSession:
         engine = self._engine
         if engine.state is State.CLOSED:
             return False
-        in_content = engine.state in {State.CONTENT, State.CHUNK}
-        wait = self._limits.content_seconds if in_content else self._limits.command_seconds
         try:
-            data = await self._connection.receive(within=wait, idle=engine.is_idle)
+            data = await self._connection.receive(within=self._patience(), idle=engine.is_idle)
         except trio.TooSlowError:
-            log.info("smtp timeout", in_content=in_content, helo=self._session.helo)
+            log.info("smtp timeout", state=engine.state.name, helo=self._session.helo)
             await self._connection.send(_closing(self._hostname, "4.4.2", "Timeout, closing").render())
             return False
         engine.receive(data)
+        if self._content_deadline is not None:
+            self._content_deadline += len(data) / _LEAST_RATE
         return bool(data)
+
+    def _patience(self) -> float:
+        """Seconds to wait for the peer's next bytes."""
+        if self._engine.state not in {State.CONTENT, State.CHUNK}:
+            self._content_deadline = None
+            return self._limits.command_seconds
+        now = trio.current_time()
+        if self._content_deadline is None:
+            self._content_deadline = now + self._limits.content_seconds
+        return max(0.0, min(self._limits.content_seconds, self._content_deadline - now))
 
     def _say(self, reply: Reply) -> None:
         self._out += self._engine.send(reply)
@@ -174,11 +188,8 @@ class SmtpSession:
             await self._start_tls()
             return
         reply = await self._decide(event)
-        if isinstance(event, Refused | Credentials) and not reply.is_positive:
-            self._faults += 1
-        elif isinstance(event, Rcpt) and not reply.is_positive and reply is not _TOO_MANY_RECIPIENTS:
-            self._faults += 1 / _REFUSED_RECIPIENTS_A_FAULT
-        if self._faults > self._limits.errors:
+        self._faults += _weight(event, reply)
+        if int(self._faults) > self._limits.errors:
             reply = _closing(self._hostname, "4.7.0", "Too many errors, closing")
         self._say(reply)
 
@@ -315,3 +326,15 @@ class SmtpSession:
         except Exception:
             log.exception("decision crashed")
         return failed
+
+
+def _weight(event: Event, reply: Reply) -> float:
+    """How much a command counts towards the limit of errors. A message that is taken forgives all."""
+    match event:
+        case Refused() | Credentials():
+            return 0.0 if reply.is_positive else 1.0
+        case Rcpt():
+            return 0.0 if reply.is_positive or reply is _TOO_MANY_RECIPIENTS else _SMALL_FAULT
+        case Noop() | Reset() | Hello() | Vrfy() | Help():
+            return _SMALL_FAULT
+    return 0.0

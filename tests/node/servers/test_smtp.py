@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import trio
+import trio.testing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -25,7 +26,7 @@ from node.net.smtp_client import SmtpClient
 from node.net.stream import Connection
 from node.servers import listen
 from node.servers.listen import Door, Room, Stop, open_listener, serve
-from node.servers.smtp import SmtpServer, busy, farewell
+from node.servers.smtp import SmtpServer, SmtpSession, busy, farewell
 from node.store.accounts import Account
 from node.store.incoming import Incoming
 
@@ -315,7 +316,8 @@ async def test_guessing_recipients_ends_the_session(tmp_path: Path) -> None:
     memory = Memory(tmp_path, Limits(errors=2))
     async with talk(memory) as peer:
         await peer.say(b"MAIL FROM:<>\r\n")
-        assert await peer.codes(b"RCPT TO:<nobody@waxseal.test>\r\n" * 11, 11) == [550] * 10 + [421]
+        codes = await peer.codes(b"RCPT TO:<nobody@waxseal.test>\r\n" * 20, 16)
+        assert 10 < codes.index(421) < 16
 
 
 async def test_enough_messages_for_one_connection(tmp_path: Path) -> None:
@@ -380,6 +382,38 @@ async def test_timeouts(tmp_path: Path, lines: bytes, limits: Limits) -> None:
         assert answers[-1] == f"421 4.4.2 {HOST} Timeout, closing"
         assert await peer.reply() == ""
         await peer.connection.aclose()
+
+
+def test_content_in_drips_is_cut_off(tmp_path: Path) -> None:
+    """Every drip is in time for RFC 5321 §4.5.3.2.5, yet the message would take years."""
+
+    async def drip(peer: Peer) -> None:
+        while True:
+            await peer.connection.send(b"x\r\n")
+            await trio.sleep(60)
+
+    async def main() -> None:
+        ours, theirs = trio.testing.memory_stream_pair()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(SmtpSession(SmtpServer(Memory(tmp_path), HOST), Connection(ours)).run)
+            peer = Peer(Connection(theirs))
+            await peer.reply()
+            await peer.say(b"EHLO me\r\n" + ENVELOPE + b"DATA\r\n", 4)
+            begin = trio.current_time()
+            nursery.start_soon(drip, peer)
+            data = await peer.connection.receive(within=10_000)
+            assert data == f"421 4.4.2 {HOST} Timeout, closing\r\n".encode()
+            assert 180 <= trio.current_time() - begin < 181
+            nursery.cancel_scope.cancel()
+
+    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+
+
+async def test_small_talk_without_end_is_ended(memory: Memory) -> None:
+    async with talk(memory) as peer:
+        codes = await peer.codes(b"NOOP\r\n" * 120, 110)
+        assert 100 <= codes.index(421) < 110
+        assert await peer.reply() == ""
 
 
 async def test_an_unwelcome_peer_is_told_at_the_greeting(memory: Memory) -> None:
