@@ -61,15 +61,15 @@ class Encoded:
 
     def decoded_window(self, start: int, length: int) -> tuple[int, int]:
         """(start, length) of the decoded octets that the window [start, start + length) of the text needs."""
-        first, last = self._character(start), self._character(start + length)
-        low = first // 4 * 3
+        low = self._quantum(start) * 3
+        last = self._characters_before(start + length)
         high = min(-(-last // 4) * 3, self.decoded_size)
         return low, max(high - low, 0)
 
     def encode_window(self, decoded: bytes, start: int, length: int) -> bytes:
         """The window of the text, from the octets that `decoded_window` named."""
         line = self.line_width + len(self.line_end)
-        first = self._character(start) // 4 * 4  # the first character we hold
+        first = self._quantum(start) * 4  # the first character we hold
         text = base64.b64encode(decoded)
         column = first % self.line_width
         head = text[: self.line_width - column] if column else b""
@@ -80,8 +80,13 @@ class Encoded:
         joined = self.line_end.join(lines) + self.line_end
         return joined[start - held : start - held + length]
 
-    def _character(self, offset: int) -> int:
-        """How many base64 characters stand before an offset of the text."""
+    def _quantum(self, offset: int) -> int:
+        """The group of four characters to start at; in a line end, that of the character before it."""
+        lines, column = divmod(offset, self.line_width + len(self.line_end))
+        character = lines * self.line_width + min(column, self.line_width - 1)
+        return max(min(character, self.characters - 1), 0) // 4
+
+    def _characters_before(self, offset: int) -> int:
         lines, column = divmod(offset, self.line_width + len(self.line_end))
         return min(lines * self.line_width + min(column, self.line_width), self.characters)
 

@@ -18,6 +18,7 @@ from node.store.transaction import SHORTAGES, Reading, temporary
 log = get_log(__name__)
 
 WAITING = 1024  # queries that may wait; further ones wait for room first
+STEPS = 20_000  # of SQLite's machine, a few milliseconds, between two looks whether the query is still wanted
 
 Query = Callable[[Reading], Any]
 
@@ -25,13 +26,13 @@ Query = Callable[[Reading], Any]
 class _Job:
     """One query under way. `claim` is taken by the thread that runs it or by the caller that withdraws it."""
 
-    __slots__ = ("claim", "connection", "query", "result", "task")
+    __slots__ = ("claim", "is_cancelled", "query", "result", "task")
 
     def __init__(self, query: Query, task: trio.lowlevel.Task) -> None:
         self.query = query
         self.task = task
         self.claim = threading.Lock()
-        self.connection: apsw.Connection | None = None
+        self.is_cancelled = False
         self.result: outcome.Outcome[Any] = outcome.Value(None)
 
 
@@ -52,7 +53,7 @@ class Readers:
             thread.start()
 
     async def submit(self, query: Query) -> Any:
-        """Run `query` on one snapshot and return its value. Cancelling interrupts a statement that is running."""
+        """Run `query` on one snapshot and return its value. Cancelling stops a statement that is running."""
         await self._room.acquire()
         try:
             if self._closed:
@@ -63,8 +64,7 @@ class Readers:
             def withdraw(_raise_cancel: object) -> trio.lowlevel.Abort:
                 if job.claim.acquire(blocking=False):
                     return trio.lowlevel.Abort.SUCCEEDED
-                if job.connection is not None:
-                    job.connection.interrupt()
+                job.is_cancelled = True
                 return trio.lowlevel.Abort.FAILED
 
             try:
@@ -86,12 +86,13 @@ class Readers:
 
     def _run(self, connection: apsw.Connection) -> None:
         reading = Reading(connection)
+        job: _Job | None = None
+        # Connection.interrupt would miss a statement that is about to start.
+        connection.set_progress_handler(lambda: job is not None and job.is_cancelled, STEPS)
         while (job := self._queue.get()) is not None:
             if not job.claim.acquire(blocking=False):
                 continue
-            job.connection = connection
             job.result = _answer(connection, reading, job.query)
-            job.connection = None
             try:
                 self._token.run_sync_soon(_finish, job)
             except trio.RunFinishedError:
