@@ -22,6 +22,9 @@ TAIL = 2000  # and from the end: a short spam may stand behind a long harmless t
 _ZERO_WIDTH = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f]"
 )
+# Inside Latin, Greek or Cyrillic words they serve nobody but a disguise; soft hyphens, and joiners of other scripts, do.
+_LETTER = "[a-zA-Z\u00c0-\u052f]"
+_INSIDE_WORD = re.compile(f"(?<={_LETTER})[\u180e\u200b-\u200f\u2060-\u2064\ufeff]+(?={_LETTER})")
 _LIST_TAG = re.compile(r"^((?:\s{0,4}(?:re|fwd?|aw|sv|wg)\s{0,4}:)*)\s{0,8}\[[^\]]{1,40}\]\s{0,8}", re.IGNORECASE)
 _LIST_FOOTER = re.compile(
     r"\n[_=-]{10,200}[^\n]{0,40}\n.{0,300}?(?:mailing list|mailman|sponsored by|unsubscribe)", re.IGNORECASE | re.DOTALL
@@ -43,8 +46,8 @@ class View:
     links: tuple[str, ...]  # registrable domains, each once, in order
     link_mismatches: int  # links whose words show another domain than they lead to
     attachments: tuple[str, ...]
-    hidden: int  # characters hidden by style
-    zero_width: int
+    hidden: int  # letters hidden by style
+    zero_width: int  # invisible characters inside words
     images: int
     inputs: int
     is_html: bool
@@ -73,7 +76,6 @@ def text_view(raw: bytes, limit: int = MAX_TEXT) -> View:
     pages = [read_html(text.characters[:limit]) for text in parts.texts if text.subtype == "html"]
     shown = _shown("\n".join(page.text for page in pages), _without_list_footer(plain))
     subject, name, from_domain = _sender_and_subject(parts)
-    zero_width = len(_ZERO_WIDTH.findall(shown)) + len(_ZERO_WIDTH.findall(subject + name))
     reply = _domain(parts.fields.get("reply-to", ""))
     targets, mismatches = _links(pages, plain)
     hosts = [host for host in map(_host, targets) if host]
@@ -87,7 +89,7 @@ def text_view(raw: bytes, limit: int = MAX_TEXT) -> View:
         link_mismatches=mismatches,
         attachments=tuple(_clean(item) for item in parts.attachments),
         hidden=sum(page.hidden for page in pages),
-        zero_width=zero_width,
+        zero_width=len(_INSIDE_WORD.findall(shown)) + len(_INSIDE_WORD.findall(f"{subject} {name}")),
         images=parts.images + sum(page.images for page in pages),
         inputs=sum(page.inputs for page in pages),
         is_html=bool(pages),

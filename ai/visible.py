@@ -13,6 +13,9 @@ _HIDING = re.compile(
     r"(?i)display\s{0,4}:\s{0,4}none|visibility\s{0,4}:\s{0,4}hidden|font-size\s{0,4}:\s{0,4}[01](?:px|pt|em|%)?\s{0,4}(?:[;!]|$)|"
     r"opacity\s{0,4}:\s{0,4}0(?:\.0\d?)?\s{0,4}(?:[;!]|$)|max-height\s{0,4}:\s{0,4}0|mso-hide\s{0,4}:\s{0,4}all"
 )
+_PADDING = re.compile(r"\W+")  # newsletters pad their hidden preview line with blanks: no text is hidden there
+_QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'")
+_HIDDEN_ATTRIBUTE = re.compile(r"(?i)\shidden(?:[\s=/]|$)")
 _NAME = re.compile(r"/?[a-zA-Z][a-zA-Z0-9]{0,15}")
 _UNREAD = frozenset(("script", "style", "title", "head", "noscript", "template", "textarea", "select"))
 _VOID = frozenset(
@@ -25,7 +28,7 @@ _INLINE = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Visible:
-    """Visible characters; links as (target, words); characters hidden by style; images; form fields."""
+    """Visible characters; links as (target, words); letters hidden by style; images; form fields."""
 
     text: str
     links: tuple[tuple[str, str], ...]
@@ -127,12 +130,16 @@ def read_html(markup: str) -> Visible:
     if not words.strip():  # everything sits in a hidden element: then that is what there is to judge
         words = hidden
     return Visible(
-        html_unescape(words), tuple(reader.links), sum(map(len, hidden.split())), reader.images, reader.inputs
+        html_unescape(words),
+        tuple(reader.links),
+        len(_PADDING.sub("", html_unescape(hidden))),
+        reader.images,
+        reader.inputs,
     )
 
 
 def _hides(tag: str) -> bool:
-    if " hidden" in tag[-60:] and "=" not in tag[-8:]:
+    if "hidden" in tag and _HIDDEN_ATTRIBUTE.search(_QUOTED.sub("", tag)):  # not the style "overflow: hidden"
         return True
     style = _STYLE.search(tag)
     return bool(style and _HIDING.search(style[1]))

@@ -86,6 +86,37 @@ def test_everything_hidden_is_judged_all_the_same() -> None:
     assert text_view(html_mail("<div style='font-size:0px'>only this</div>")).text == "only this"
 
 
+def test_padding_of_a_preview_line_is_neither_hidden_text_nor_disguise() -> None:
+    padding = "&zwnj;&nbsp;" * 150
+    view = text_view(html_mail(f'<div style="display:none">Preview{padding}</div>{padding}<p>seen</p>'))
+    assert (view.text, view.hidden, view.zero_width) == ("seen", len("Preview"), 0)
+
+
+def test_invisible_characters_inside_words_are_counted() -> None:
+    assert text_view("From: a@b.example\n\npass\u200bword v\u2060\u200bi\u200ba".encode()).zero_width == 3
+    assert text_view("From: a@b.example\n\nمی\u200cخواهم 👩\u200d💻 Donau\u00addampf".encode()).zero_width == 0
+
+
+@pytest.mark.parametrize(
+    ("opening", "is_hidden"),
+    [
+        ("<div hidden>", True),
+        ('<div style="x:y" hidden class="c">', True),
+        ('<div style="overflow: hidden">', False),
+        ('<div style="max-height:0; overflow:hidden">', True),
+        ('<div style="font-size:10px">', False),
+        ('<div style="font-size: 1px; color: red">', True),
+        ('<div style="opacity: 0.9">', False),
+        ('<div style="DISPLAY : NONE !important">', True),
+        ('<div class="hidden">', False),
+    ],
+)
+def test_what_counts_as_hidden(opening: str, is_hidden: bool) -> None:
+    view = text_view(html_mail(f"<p>seen</p>{opening}maybe<div>inside</div></div><p>after</p>"))
+    assert view.text == ("seen after" if is_hidden else "seen maybe inside after")
+    assert view.hidden == (len("maybeinside") if is_hidden else 0)
+
+
 def test_short_spam_behind_long_plain_text_is_seen() -> None:
     raw = (
         b'Content-Type: multipart/alternative; boundary="b"\n\n--b\n\n'
