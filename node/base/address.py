@@ -88,7 +88,11 @@ def parse_address(text: str) -> Address:
     local, at, domain = text.rpartition("@")
     if not at or not local:
         raise AddressError(f"{text[:80]!r} is no address: it needs a local part and a domain, like ann@example.org")
-    if len(local.encode("utf-8", "surrogatepass")) > MAX_LOCAL:
+    try:
+        octets = len(local.encode())
+    except UnicodeEncodeError:  # lone surrogates: bytes that were no UTF-8
+        raise AddressError("local part is not valid UTF-8") from None
+    if octets > MAX_LOCAL:
         raise AddressError(f"local part is longer than {MAX_LOCAL} octets")
     if _QUOTED.match(local):
         local = re.sub(r"\\(.)", r"\1", local[1:-1])

@@ -10,7 +10,7 @@ from node.anchor import receipt as receipts
 from node.anchor.keys import LogKeys
 from node.anchor.receipt import Receipt
 from node.servers.http.app import WebApp
-from node.servers.http.settings import MailServer, WebSettings
+from node.servers.http.settings import LOOPBACK, MailServer, WebSettings
 from node.service.doors import Ports
 from node.service.rooms import Rooms
 from node.store import leaves, messages
@@ -29,6 +29,8 @@ def web_app(rooms: Rooms, ports: Ports) -> WebApp:
         session_seconds=settings.wallet.session_hours * 3600,
         mail_servers=_mail_servers("localhost" if local else settings.hostname, ports),
         log_origin=rooms.keys.origin,
+        # TLS ends at a proxy on this machine: believe what it says about who is asking.
+        proxies=LOOPBACK if settings.http.origin.startswith("https://") and not settings.http.tls else frozenset(),
     )
 
     async def receipt(account: Account, sha256: bytes) -> Mapping[str, Any] | None:

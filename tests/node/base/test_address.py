@@ -43,6 +43,7 @@ def test_valid(text: str, local: str, domain: str) -> None:
         "ann@exam\nple.org",
         "a\r\nb@example.org",
         "ann@\udcff.org",
+        "an\udcffn@example.org",
     ],
 )
 def test_invalid(text: str) -> None:
