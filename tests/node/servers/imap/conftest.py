@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import ssl
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -199,11 +199,8 @@ class Client:
         return self.buffer
 
 
-Serving = Callable[..., Any]
-
-
 @asynccontextmanager
-async def open_house(directory: Path, tls: ssl.SSLContext | None, limits: Limits) -> AsyncIterator[House]:
+async def opened(directory: Path, tls: ssl.SSLContext | None, limits: Limits) -> AsyncIterator[House]:
     async with Database.open(directory / "mail.db") as database, trio.open_nursery() as nursery:
         people = await database.write(
             lambda tx: [accounts.add(tx, Address(name, "waxseal.test")) for name in ("ann", "bob")]
@@ -248,19 +245,16 @@ async def open_house(directory: Path, tls: ssl.SSLContext | None, limits: Limits
 
 
 @pytest.fixture
-def serving(tmp_path: Path) -> Serving:
+def serving(tmp_path: Path) -> Callable[..., Any]:
     """`async with serving() as house`; options: `tls`, and those of Limits."""
 
     def make(tls: ssl.SSLContext | None = None, **limits: Any) -> Any:
-        return open_house(tmp_path, tls, Limits(**limits))
+        return opened(tmp_path, tls, Limits(**limits))
 
     return make
 
 
-async def in_thread(work: Callable[[], Any]) -> Any:
-    """Run a blocking client; the server keeps running beside it."""
-    with trio.fail_after(60):
-        return await trio.to_thread.run_sync(work, abandon_on_cancel=True)
-
-
-Async = Awaitable[None]
+@pytest.fixture(scope="session")
+def open_house() -> Callable[[Path], Any]:
+    """Likewise in a folder of the caller's, for tests that need many houses."""
+    return lambda directory: opened(directory, None, Limits())
