@@ -1,0 +1,45 @@
+"""From an address to the account its mail belongs to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from node.base.address import parse_address
+from node.directory.resolve import Directory, Foreign, Local, Unknown
+from node.store import accounts, domains
+from node.store.database import Database
+from node.store.transaction import Writing
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_resolving(tmp_path: Path) -> None:
+    async with Database.open(tmp_path / "waxseal.db") as database:
+
+        def people(tx: Writing) -> None:
+            for name in ("one.example", "two.example", "empty.example"):
+                domains.add(tx, name)
+            for address in ("first@two.example", "ann@one.example", "later@one.example"):
+                accounts.add(tx, parse_address(address))
+
+        await database.write(people)
+        directory = Directory(database)
+
+        async def who(text: str) -> str:
+            match await directory.resolve(parse_address(text)):
+                case Local(account):
+                    return account.address
+                case Unknown():
+                    return "unknown"
+                case Foreign():
+                    return "foreign"
+
+        assert await who("Ann@ONE.example") == "ann@one.example"
+        assert await who("bob@one.example") == "unknown"
+        assert await who("ann@two.example") == "unknown"
+        assert await who("ann@three.example") == "foreign"
+        # RFC 5321 §4.5.1: postmaster always has a reader, in a domain that has people.
+        assert await who("PostMaster@one.example") == "ann@one.example"
+        assert await who("postmaster@empty.example") == "unknown"
