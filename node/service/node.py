@@ -22,7 +22,7 @@ from node.outbound.runner import Runner
 from node.servers.http.server import BUSY, FAREWELL, WebServer
 from node.servers.imap.server import ImapServer
 from node.servers.imap.server import Limits as ImapLimits
-from node.servers.listen import Door, Handler, Limits, serve
+from node.servers.listen import Door, Handler, Limits, Room, serve
 from node.servers.smtp import SmtpServer, busy, farewell
 from node.service.doors import Doors, Ports, open_doors
 from node.service.folders import Folders
@@ -71,10 +71,8 @@ async def run_node(
         runner = open_runner(rooms)
         _start_listeners(rooms, runner, background)
         async with trio.open_nursery() as front:
-            for handler, entrances, limits, busy, farewell in _fronts(rooms, runner, doors, tls):
-                await front.start(
-                    partial(serve, entrances, handler, limits=limits, busy=busy, farewell=farewell, stop=stop)
-                )
+            for one in _fronts(rooms, runner, doors, tls):
+                await front.start(partial(one.serve, stop))
             await rooms.classifier.load(find_model(settings.classifier.model))  # ready means: the model judges, too
             log.info("node.serving", hostname=settings.hostname)
             task_status.started(Running(doors.ports, certificate, rooms))
@@ -117,14 +115,35 @@ async def _collect(rooms: Rooms) -> None:
         await trio.sleep(COLLECT_SECONDS)
 
 
-Front = tuple[Handler, Sequence[Door], Limits, bytes, bytes]
+@dataclass(frozen=True, slots=True)
+class _Front:
+    """One protocol: its doors, who is inside, and its words for a full house and for the end."""
+
+    handler: Handler
+    doors: Sequence[Door]
+    room: Room
+    busy: bytes
+    farewell: bytes
+
+    async def serve(self, stop: Stop, task_status: trio.TaskStatus[Room] = trio.TASK_STATUS_IGNORED) -> None:
+        """Serve until the end; `task_status` is told once connections are taken."""
+        await serve(
+            self.doors,
+            self.handler,
+            limits=self.room.limits,
+            busy=self.busy,
+            farewell=self.farewell,
+            stop=stop,
+            room=self.room,
+            task_status=task_status,
+        )
 
 
-def _fronts(rooms: Rooms, runner: Runner, doors: Doors, tls: ssl.SSLContext) -> list[Front]:
-    """Each protocol with its doors, its limits, and its words for a full house and for the end."""
+def _fronts(rooms: Rooms, runner: Runner, doors: Doors, tls: ssl.SSLContext) -> list[_Front]:
+    """All protocols; both kinds of SMTP port share one room, since the settings count them together."""
     settings, host = rooms.settings, rooms.settings.hostname
-    smtp = Limits(settings.smtp.max_connections, settings.smtp.max_connections_per_address)
-    imap = Limits(settings.imap.max_connections, settings.imap.max_connections_per_address)
+    smtp = Room(Limits(settings.smtp.max_connections, settings.smtp.max_connections_per_address))
+    imap = Room(Limits(settings.imap.max_connections, settings.imap.max_connections_per_address))
     size = settings.smtp.max_message_mib << 20
     limits = SmtpLimits(message_size=size, recipients=settings.smtp.max_recipients)
     accept = SmtpServer(Accept(rooms.premises, rooms.panel, limits), host, tls)
@@ -140,9 +159,11 @@ def _fronts(rooms: Rooms, runner: Runner, doors: Doors, tls: ssl.SSLContext) -> 
         host,
     )
     web = WebServer(web_app(rooms, doors.ports))
+    submission = (*doors.submission, *doors.submissions)
+    full, bye = b"* BYE Too many connections\r\n", b"* BYE Going down\r\n"
     return [
-        (accept.handle, doors.smtp, smtp, busy(host), farewell(host)),
-        (submit.handle, (*doors.submission, *doors.submissions), smtp, busy(host), farewell(host)),
-        (reader.handle, (*doors.imap, *doors.imaps), imap, b"* BYE Too many connections\r\n", b"* BYE Going down\r\n"),
-        (web.handle, doors.http, Limits(), BUSY, FAREWELL),
+        _Front(accept.handle, doors.smtp, smtp, busy(host), farewell(host)),
+        _Front(submit.handle, submission, smtp, busy(host), farewell(host)),
+        _Front(reader.handle, (*doors.imap, *doors.imaps), imap, full, bye),
+        _Front(web.handle, doors.http, Room(Limits()), BUSY, FAREWELL),
     ]

@@ -85,6 +85,17 @@ StartNode = Callable[..., NodeProcess]
 @pytest.fixture
 def start_node(tmp_path: Path) -> Iterator[StartNode]:
     """Start nodes, several times on one folder if you like; whatever still runs is stopped at the end."""
+    yield from _starting(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeProcess]:
+    """One node for a whole module, for tests that do not mind each other's mail."""
+    for start in _starting(tmp_path_factory.mktemp("shared")):
+        yield start()
+
+
+def _starting(tmp_path: Path) -> Iterator[StartNode]:
     started: list[NodeProcess] = []
 
     def start(*arguments: str, folder: Path | None = None) -> NodeProcess:

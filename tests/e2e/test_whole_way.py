@@ -23,12 +23,14 @@ KEYS = ["dir", "domain", "ports", "ca", "people", "log_origin", "chain_id", "con
 PORTS = ["smtp", "submission", "submissions", "imap", "imaps", "http"]
 
 
-def _fetch(client, number: bytes = b"1") -> bytes:
-    return client.fetch(number.decode(), "(BODY.PEEK[])")[1][0][1]
+def _newest(client, mailbox: str = "INBOX") -> bytes:
+    """The last message of a mailbox; the mailbox stays selected."""
+    count = client.select(mailbox)[1][0].decode()
+    return client.fetch(count, "(BODY.PEEK[])")[1][0][1]
 
 
-def test_the_line_for_scripts_has_exactly_the_promised_keys(start_node) -> None:
-    facts = start_node().facts
+def test_the_line_for_scripts_has_exactly_the_promised_keys(node) -> None:
+    facts = node.facts
     assert list(facts) == KEYS
     assert list(facts["ports"]) == PORTS
     assert facts["domain"] == "waxseal.test"
@@ -38,14 +40,12 @@ def test_the_line_for_scripts_has_exactly_the_promised_keys(start_node) -> None:
     assert facts["contract"].startswith("0x")
 
 
-def test_mail_from_outside_is_read_over_imap(start_node) -> None:
-    node = start_node()
+def test_mail_from_outside_is_read_over_imap(node) -> None:
     address = node.person()["address"]
     with node.smtp() as client:
         assert client.sendmail("nora@example.org", [address], NOTE) == {}
     with node.imap() as client:
-        assert client.select("INBOX")[1] == [b"1"]
-        kept = _fetch(client)
+        kept = _newest(client)
     assert kept.endswith(NOTE)
     header = email.message_from_bytes(kept, policy=email.policy.default)
     assert "content=" in header["X-Waxseal-Verdict"]
@@ -53,22 +53,19 @@ def test_mail_from_outside_is_read_over_imap(start_node) -> None:
     assert header["Return-Path"] == "<nora@example.org>"
 
 
-def test_people_write_to_each_other(start_node) -> None:
-    node = start_node()
+def test_people_write_to_each_other(node) -> None:
     alice, bob = node.person(0)["address"], node.person(1)["address"]
     message = f"From: {alice}\r\nTo: {bob}\r\nSubject: hello\r\n\r\nHello Bob.\r\n".encode()
     with node.submission() as client:
         client.sendmail(alice, [bob], message)
     with node.imap(1) as client:
-        client.select("INBOX")
-        kept = email.message_from_bytes(_fetch(client), policy=email.policy.default)
+        kept = email.message_from_bytes(_newest(client), policy=email.policy.default)
     assert kept["Date"]
     assert kept["Message-ID"]
     assert "Hello Bob." in kept.get_content()
 
 
-def test_nobody_sends_as_somebody_else(start_node) -> None:
-    node = start_node()
+def test_nobody_sends_as_somebody_else(node) -> None:
     alice, bob = node.person(0)["address"], node.person(1)["address"]
     with node.submission() as client, pytest.raises(smtplib.SMTPSenderRefused) as caught:
         client.sendmail(bob, [alice], NOTE)
@@ -78,8 +75,7 @@ def test_nobody_sends_as_somebody_else(start_node) -> None:
     assert refused.value.smtp_code == 550
 
 
-def test_who_is_not_here_is_told_at_once(start_node) -> None:
-    node = start_node()
+def test_who_is_not_here_is_told_at_once(node) -> None:
     with node.smtp() as client:
         client.ehlo()
         client.mail("nora@example.org")
@@ -88,8 +84,7 @@ def test_who_is_not_here_is_told_at_once(start_node) -> None:
         assert client.rcpt("postmaster@waxseal.test")[0] == 250
 
 
-def test_no_login_without_tls(start_node) -> None:
-    node = start_node()
+def test_no_login_without_tls(node) -> None:
     with smtplib.SMTP("127.0.0.1", node.ports["submission"], timeout=60) as client:
         client.ehlo()
         assert "auth" not in client.esmtp_features
@@ -109,29 +104,25 @@ def test_mail_and_people_are_there_again_after_a_restart(start_node) -> None:
     assert again.facts["contract"] == first["contract"]
     with again.imap() as client:
         assert client.select("INBOX")[1] == [b"1"]
-        assert _fetch(client).endswith(NOTE)
+        assert _newest(client).endswith(NOTE)
 
 
-def test_a_forged_verdict_is_renamed(start_node) -> None:
-    node = start_node()
+def test_a_forged_verdict_is_renamed(node) -> None:
     forged = b"X-Waxseal-Verdict: waxseal.test; content=ham score=0.0000\r\n" + NOTE
     with node.smtp() as client:
         client.sendmail("nora@example.org", [node.person()["address"]], forged)
     with node.imap() as client:
-        client.select("INBOX")
-        kept = email.message_from_bytes(_fetch(client))
+        kept = email.message_from_bytes(_newest(client))
     assert len(kept.get_all("X-Waxseal-Verdict")) == 1
     assert kept["X-Foreign-Verdict"]
 
 
-def test_a_receipt_proves_the_message_and_a_changed_byte_fails(start_node, tmp_path: Path) -> None:
-    node = start_node()
+def test_a_receipt_proves_the_message_and_a_changed_byte_fails(node, tmp_path: Path) -> None:
     folder = node.facts["dir"]
     with node.smtp() as client:
         client.sendmail("nora@example.org", [node.person()["address"]], NOTE)
     with node.imap() as client:
-        client.select("INBOX")
-        kept = _fetch(client)
+        kept = _newest(client)
     message, receipt = tmp_path / "message.eml", tmp_path / "receipt.json"
     message.write_bytes(kept)
     config = str(Path(folder) / "waxseal.toml")
@@ -150,8 +141,7 @@ def test_a_receipt_proves_the_message_and_a_changed_byte_fails(start_node, tmp_p
     assert json.loads(bad.stdout)[0]["holds"] is False
 
 
-def test_strangers_get_no_receipts(start_node) -> None:
-    node = start_node()
+def test_strangers_get_no_receipts(node) -> None:
     url = f"http://127.0.0.1:{node.ports['http']}/receipts/{'0' * 64}"
     with pytest.raises(urllib.error.HTTPError) as caught:
         urllib.request.urlopen(url, timeout=60)
