@@ -127,17 +127,18 @@ async def _on_chain(place: Place, head: Checkpoint, chain: Chain) -> Step:
     where = f"{place.chain}, contract {place.contract}"
     if not await tree_heads.is_there(chain, place.contract):
         return Step(4, "chain", False, f"There is no TreeHeads contract at {place.contract} on {place.chain}.")
-    root, when = await _stored(place, head.size, chain)
+    try:
+        root, when = await _stored(place, head.size, chain)
+    except NoState as error:
+        if (await chain.head()).number < place.block:
+            return Step(4, "chain", False, f"{place.chain} has no block {place.block}.")
+        return _unchecked(f"this server no longer keeps block {place.block}: {error}")
     if root is None:
-        words = (
-            f"The contract stored no head of {head.size} entries for {place.sender} in block {place.block} ({where})."
-        )
-        return Step(4, "chain", False, words)
+        words = f"The contract stored no head of {head.size} entries for {place.sender}"
+        return Step(4, "chain", False, f"{words} in block {place.block} ({where}).")
     if root != head.root:
-        words = (
-            f"The contract stored another root for {head.size} entries: {base64.b64encode(root).decode()} ({where})."
-        )
-        return Step(4, "chain", False, words)
+        other = base64.b64encode(root).decode()
+        return Step(4, "chain", False, f"The contract stored another root for {head.size} entries: {other} ({where}).")
     return Step(4, "chain", True, f"The contract holds the same root since block {place.block}{when} ({where}).")
 
 

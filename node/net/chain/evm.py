@@ -113,10 +113,8 @@ class Evm:
         wanted = raw_address(address)
         with self._pairs.transaction():
             chain = self._chain()
-            try:
-                found = chain.get_canonical_block_by_number(block)
-            except HeaderNotFound:
-                return []
+            _header(chain, block)
+            found = chain.get_canonical_block_by_number(block)
             pairs = zip(found.transactions, found.get_receipts(chain.chaindb), strict=True)
             return [
                 Event(tuple(topic.to_bytes(32, "big") for topic in entry.topics), entry.data, block, transaction.hash)

@@ -85,7 +85,11 @@ class Chain(Protocol):
         """The contract's bytecode at the newest block; b"" when there is none."""
 
     async def events(self, address: str, block: int) -> list[Event]:
-        """What the contract logged in that block; empty for a block that does not exist."""
+        """What the contract logged in that block.
+
+        Raises:
+            NoState: there is no such block, or its events are gone.
+        """
 
     async def send(self, to: str | None, data: bytes) -> TxResult:
         """Sign a transaction (`to` None creates a contract) and wait until a block holds it.

@@ -27,7 +27,7 @@ from node.anchor.receipt import Receipt, ReceiptError
 from node.anchor.verify import Step, verify
 from node.base.errors import Temporary
 from node.net.chain.embedded import EmbeddedChain
-from node.net.chain.interface import Chain, Event, NoState
+from node.net.chain.interface import Block, Chain, Event, NoState
 from node.store.database import Database
 
 pytestmark = pytest.mark.anyio
@@ -200,7 +200,7 @@ async def test_a_log_key_that_forks_is_caught_by_the_chain(case: Case) -> None:
     ("field", "value", "words"),
     [
         ("block", 1, "stored no head"),
-        ("block", 10**9, "stored no head"),
+        ("block", 10**9, "has no block 1000000000"),
         ("contract", "0x" + "12" * 20, "no TreeHeads contract"),
         ("sender", "0x" + "12" * 20, "not the keeper's account"),
     ],
@@ -238,8 +238,16 @@ async def test_another_account_can_anchor_but_is_named(case: Case, tmp_path: Pat
 class Partial:
     """The chain as a public server shows it: another id, no old state, or no answer at all."""
 
-    def __init__(self, chain: EmbeddedChain, *, chain_id: int = 0, pruned: bool = False, down: bool = False) -> None:
-        self.chain, self.pruned, self.down = chain, pruned, down
+    def __init__(
+        self,
+        chain: EmbeddedChain,
+        *,
+        chain_id: int = 0,
+        pruned: bool = False,
+        forgetful: bool = False,
+        down: bool = False,
+    ) -> None:
+        self.chain, self.pruned, self.forgetful, self.down = chain, pruned, forgetful, down
         self.chain_id = chain_id or chain.chain_id
         self.sender = None
 
@@ -253,7 +261,12 @@ class Partial:
             raise NoState("missing trie node")
         return await self.chain.call(to, data, block)
 
+    async def head(self) -> Block:
+        return await self.chain.head()
+
     async def events(self, address: str, block: int) -> list[Event]:
+        if self.forgetful:
+            raise NoState("logs are pruned")
         return await self.chain.events(address, block)
 
 
@@ -261,6 +274,7 @@ class Partial:
     ("limits", "expected", "words"),
     [
         ({"pruned": True}, True, "holds the same root"),
+        ({"pruned": True, "forgetful": True}, None, "no longer keeps block"),
         ({"down": True}, None, "connection refused"),
         ({"chain_id": 1}, None, "connection is to eip155:1"),
     ],

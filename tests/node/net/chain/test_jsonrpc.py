@@ -1,80 +1,22 @@
-"""The JSON-RPC client against a real anvil, and against servers that answer nonsense."""
+"""The JSON-RPC client and servers of another chain, away, or answering nonsense (the rest: test_interface)."""
 
 from __future__ import annotations
 
 import contextlib
 import json
-import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
-from pathlib import Path
 
 import pytest
 import trio
-from eth_hash.auto import keccak
 
 from node.base.errors import Permanent, Temporary
-from node.net.chain.interface import NoState, Reverted
 from node.net.chain.jsonrpc import JsonRpcChain
-from node.net.chain.transaction import address_of, raw_address
 
 pytestmark = pytest.mark.anyio
 
-ROOT = Path(__file__).parents[4]
-ANVIL = next(iter(ROOT.glob("node_modules/@foundry-rs/anvil-*/bin/anvil")), None)
-CHAIN_ID = 31337
-# The first account of every anvil: public, so worth nothing anywhere.
-KEY = bytes.fromhex("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80")
-CODE = bytes.fromhex(json.loads((ROOT / "node/anchor/TreeHeads.json").read_text())["bytecode"][2:])
-ANCHOR = keccak(b"anchor(uint64,bytes32)")[:4]
-HEAD = keccak(b"head(address)")[:4] + raw_address(address_of(KEY)).rjust(32, b"\0")
-
-
-@pytest.fixture
-def anvil() -> Iterator[str]:
-    if ANVIL is None:
-        pytest.skip("anvil is not installed: run `npm install` (needs the npm registry once)")
-    command = [str(ANVIL), "--port", "0", "--host", "127.0.0.1", "--chain-id", str(CHAIN_ID)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    try:
-        lines = iter(process.stdout.readline, "")
-        yield "http://" + next(line for line in lines if line.startswith("Listening on ")).split()[-1]
-    finally:
-        process.kill()
-        process.communicate()
-
-
-@pytest.fixture
-async def chain(anvil: str) -> AsyncIterator[JsonRpcChain]:
-    async with JsonRpcChain.open(anvil, KEY, CHAIN_ID) as opened:
-        yield opened
-
-
-async def test_a_contracts_life_on_a_real_chain(chain: JsonRpcChain) -> None:
-    made = await chain.send(None, CODE)
-    assert made.contract
-    assert (await chain.code(made.contract)).hex() in CODE.hex()
-    for size in (3, 5):
-        sent = await chain.send(made.contract, ANCHOR + size.to_bytes(32, "big") + bytes([size]) * 32)
-        assert (await chain.call(made.contract, HEAD))[:32] == size.to_bytes(32, "big")
-    assert (await chain.call(made.contract, HEAD, sent.block - 1))[:32] == (3).to_bytes(32, "big")
-    (event,) = await chain.events(made.contract, sent.block)
-    assert (event.transaction, event.data) == (sent.hash, bytes([5]) * 32)
-    assert (await chain.head()).number == sent.block
-    with pytest.raises(Reverted) as refusal:
-        await chain.send(made.contract, ANCHOR + (5).to_bytes(32, "big") + bytes(32))
-    assert refusal.value.data[:4] == keccak(b"NotGrowing(uint64,uint64)")[:4]
-    assert (await chain.head()).number == sent.block
-
-
-async def test_what_is_not_there(chain: JsonRpcChain) -> None:
-    nowhere = "0x" + "12" * 20
-    assert await chain.call(nowhere, HEAD) == b""
-    assert await chain.code(nowhere) == b""
-    with pytest.raises(NoState):
-        await chain.call(nowhere, HEAD, 10_000)
+KEY = b"\x11" * 32
 
 
 async def test_another_chain_than_the_settings_say(anvil: str) -> None:
