@@ -72,7 +72,7 @@ def _settings_text(directory: Path) -> str:
                 "max_connections_per_address": 10_000,
             },
             "http": {"listen": at["http"], "origin": f"http://localhost:{PORTS['http']}"},
-            "anchor": {"every_seconds": 10.0},
+            "anchor": {"every_seconds": 5.0},
             "log": {"level": "warning", "json_lines": False},
         }
     )
