@@ -10,6 +10,7 @@ import os
 import secrets
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -25,6 +26,7 @@ log = get_log(__name__)
 
 _STALE = 3600  # seconds after which an unfinished file belongs to nobody
 _THREADS = 4
+_FLUSHES = 16  # that wait for the disk side by side
 
 
 class BlockMissing(Temporary):
@@ -64,6 +66,14 @@ class Blocks(Protocol):
         """Every block's CID, in no order, while others come and go."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Staged:
+    """A block in a temporary file, and where it belongs."""
+
+    temporary: Path
+    final: Path
+
+
 class LocalBlocks:
     """A file per block in 256 folders by the first octet of the digest, named by CID.
 
@@ -76,11 +86,22 @@ class LocalBlocks:
         self._unfinished = directory / "unfinished"
         self._unfinished.mkdir(parents=True, exist_ok=True)
         self._threads = trio.CapacityLimiter(_THREADS)
+        self._flushes = trio.CapacityLimiter(_FLUSHES)
         self._remove_stale()
 
     async def put(self, blocks: Sequence[Block]) -> None:
         """Store blocks; see `Blocks.put`."""
-        await trio.to_thread.run_sync(self._put, blocks, limiter=self._threads)
+        staged: list[_Staged] = []
+        try:
+            folders = await trio.to_thread.run_sync(self._stage, blocks, staged, limiter=self._threads)
+            await self._flush([one.temporary for one in staged], os.O_RDWR)
+            await trio.to_thread.run_sync(_place, staged, limiter=self._threads)
+            await self._flush(folders, os.O_RDONLY)
+        except OSError as error:
+            raise Temporary(f"cannot store blocks in {self._directory}: {error.strerror or error}") from error
+        finally:
+            for one in staged:
+                one.temporary.unlink(missing_ok=True)
 
     async def get(self, cid: Cid) -> bytes:
         """The block, checked; see `Blocks.get`."""
@@ -104,30 +125,36 @@ class LocalBlocks:
     def _path(self, cid: Cid) -> Path:
         return self._directory / f"{cid.digest[0]:02x}" / str(cid)
 
-    def _put(self, blocks: Sequence[Block]) -> None:
+    def _stage(self, blocks: Sequence[Block], staged: list[_Staged]) -> set[Path]:
+        """Write what is missing to temporary files; return the folders to be flushed once they are in place."""
         for block in blocks:
             if len(block.data) > MAX_BLOCK or not block.cid.names(block.data):
                 raise DagError(f"the block given to be stored as {block.cid} is too large or another one")
-        written: list[tuple[Path, Path]] = []
         folders = {self._path(block.cid).parent for block in blocks}
-        try:
-            made = [folder for folder in folders if _make(folder)]
-            for block in blocks:
-                if not self._is_whole(block):
-                    temporary = self._unfinished / secrets.token_hex(16)
-                    written.append((temporary, self._path(block.cid)))
-                    _write(temporary, block.data)
-            for temporary, _ in written:
-                _flush(temporary, os.O_RDWR)
-            for temporary, final in written:
-                temporary.rename(final)
-            for folder in [*folders, *([self._directory] if made else [])]:
-                _flush(folder, os.O_RDONLY)
-        except OSError as error:
-            raise Temporary(f"cannot store blocks in {self._directory}: {error.strerror or error}") from error
-        finally:
-            for temporary, _ in written:
-                temporary.unlink(missing_ok=True)
+        if [folder for folder in folders if _make(folder)]:
+            folders.add(self._directory)
+        for block in blocks:
+            if not self._is_whole(block):
+                one = _Staged(self._unfinished / secrets.token_hex(16), self._path(block.cid))
+                staged.append(one)
+                _write(one.temporary, block.data)
+        return folders
+
+    async def _flush(self, paths: Iterable[Path], mode: int) -> None:
+        """Flush side by side: the file system then shares its journal's commits, which is several times faster."""
+        failures: list[OSError] = []
+
+        async def flush(path: Path) -> None:
+            try:
+                await trio.to_thread.run_sync(_flush, path, mode, limiter=self._flushes)
+            except OSError as error:
+                failures.append(error)
+
+        async with trio.open_nursery() as nursery:
+            for path in paths:
+                nursery.start_soon(flush, path)
+        if failures:
+            raise failures[0]
 
     def _is_whole(self, block: Block) -> bool:
         """True when an undamaged copy is stored; a damaged one is to be written again."""
@@ -180,6 +207,11 @@ def _cids(names: list[str]) -> Iterator[Cid]:
             yield Cid.parse(name)
         except CidError:
             log.warning("stray_file_in_block_store", name=name)
+
+
+def _place(staged: Sequence[_Staged]) -> None:
+    for one in staged:
+        one.temporary.rename(one.final)
 
 
 def _make(folder: Path) -> bool:

@@ -12,7 +12,7 @@ from node.ipfs.cid import Cid
 from node.ipfs.seal import Header
 from node.ipfs.unixfs import CLASSIC, Block, Builder, Profile, Root, read
 
-BATCH = 4 << 20  # octets sealed in one hop to a thread, and flushed together
+BATCH = 8 << 20  # octets sealed in one hop to a thread, and flushed together
 
 
 @dataclass(frozen=True, slots=True)
