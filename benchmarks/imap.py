@@ -202,6 +202,8 @@ def main() -> None:
     parser.add_argument("--messages", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
+    if options.messages < 1000:
+        parser.error("--messages must be 1,000 or more")
     for wanted, why in ((options.peer or options.only_peer, peer.missing()), (not options.only_peer, node.missing())):
         if wanted and why:
             raise SystemExit(why)
