@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from node.base.config import Settings
-from node.cli.demo_people import DOMAIN, DemoPeople
+from node.cli.demo_people import DOMAIN, FILE, DemoPeople
 from node.service.node import Running
 
 
@@ -20,6 +20,7 @@ def greet(settings: Settings, running: Running, people: DemoPeople) -> None:
     console.print(f"[bold]Waxseal[/] is serving [bold]{DOMAIN}[/] on this machine only. Ctrl-C stops it.\n")
     console.print(_places(running, settings))
     console.print(_people(people))
+    console.print(f"The wallets' private keys, to try the login page with, are in {settings.data / FILE}")
     console.print(_client(running, people))
     config = settings.data / "waxseal.toml"
     steps = Text()
