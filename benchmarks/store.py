@@ -2,7 +2,8 @@
 
     python -m benchmarks.store [--tasks 50] [--messages 20000] [--size 4096] [--dir DIR]
 
-A delivery is what `flow.deliver` does to the store: hash and compress, then blob, message, summary and log leaf in one unit of work.
+A delivery is what `flow.deliver` does to the store: hash and compress, then blob, message, summary and log leaf in one
+unit of work.
 Every message is distinct and compresses about like mail.
 """
 
