@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from array import array
 from collections.abc import Collection, Iterator
-from dataclasses import replace
 
 from sqlalchemy import bindparam, delete, func, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
@@ -17,7 +16,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from node.store import changes, counters, references
 from node.store.changes import as_json
 from node.store.counters import Delta
-from node.store.message import ALL_FLAGS, Action, Flag, Message, Summary, made, pack_keywords
+from node.store.message import ALL_FLAGS, Action, Flag, Message, Summary, made, pack_keywords, unpack_keywords
 from node.store.schema import blob, mailbox, message, summary
 from node.store.statement import Statement, adding, chosen, same
 from node.store.transaction import Reading, Row, Writing
@@ -40,7 +39,10 @@ __all__ = [
     "uids",
 ]
 
+_State = tuple[int, str]  # flag bits and keywords, as they are kept
+
 _C = message.c
+_STATE_AT, _MODSEQ_AT = slice(4, 6), 7  # in a whole row of the table
 
 _IN_RANGE = (same(_C.mailbox_id), _C.uid.between(bindparam("low"), bindparam("high")))
 _IN_SET = (same(_C.mailbox_id), _C.uid.in_(chosen()))
@@ -194,31 +196,27 @@ def store(  # noqa: PLR0917
     """
     asked = frozenset(keywords)
     pack_keywords(asked)
-    found = rows(tx, mailbox_id, uids)
+    found = _select(tx, _ROWS_RANGE, _ROWS_SET, mailbox_id, uids)
     if unchangedsince is not None:
-        found = [one for one in found if one.modseq <= unchangedsince]
-    wanted = [_changed(one, change, flags, asked) for one in found]
-    dirty = [new for old, new in zip(found, wanted, strict=True) if new is not old]
-    if not dirty:
-        return found
+        found = [row for row in found if row[_MODSEQ_AT] <= unchangedsince]
+    states: dict[_State, list[int]] = {}  # few, however many messages
+    for row in found:
+        states.setdefault(row[_STATE_AT], []).append(row[_UID_AT[_ROWS_RANGE]])
+    edits = {state: _edited(state, change, int(flags), asked) for state in states}
+    edits = {state: new for state, new in edits.items() if new != state}
+    if not edits:
+        return [made(row) for row in found]
     account_id, modseq = counters.next_modseq(tx, mailbox_id)
-    groups: dict[tuple[int, str], list[int]] = {}
-    for new in dirty:
-        groups.setdefault((int(new.flags), pack_keywords(new.keywords)), []).append(new.uid)
-    for (bits, packed), members in groups.items():
-        tx.execute(
-            _SET_FLAGS,
-            mailbox_id=mailbox_id,
-            uids=as_json(members),
-            new_flags=bits,
-            new_keywords=packed,
-            new_modseq=modseq,
-        )
-    before = Delta.of((one.size, one.flags) for one in found)
-    after = Delta.of((one.size, one.flags) for one in wanted)
+    for state, (bits, packed) in edits.items():
+        members = as_json(states[state])
+        values = {"new_flags": bits, "new_keywords": packed, "new_modseq": modseq}
+        tx.execute(_SET_FLAGS, mailbox_id=mailbox_id, uids=members, **values)
+    before = Delta.of((0, state[0]) for state in edits for _ in states[state])
+    after = Delta.of((0, new[0]) for state, new in edits.items() for _ in states[state])
     counters.move(tx, mailbox_id, modseq, Delta(*(new - old for new, old in zip(after, before, strict=True))))
-    changes.record_many(tx, account_id, modseq, mailbox_id, [new.uid for new in dirty], "flags")
-    return [old if new is old else replace(new, modseq=modseq) for old, new in zip(found, wanted, strict=True)]
+    edited = sorted(uid for state in edits for uid in states[state])
+    changes.record_many(tx, account_id, modseq, mailbox_id, edited, "flags")
+    return [made(_after(row, edits, modseq)) for row in found]
 
 
 def uids(tx: Reading, mailbox_id: int) -> array[int]:
@@ -303,12 +301,19 @@ def _remove(tx: Writing, mailbox_id: int, uids: Collection[int], under: tuple[in
     return gone
 
 
-def _changed(one: Message, change: Action, flags: Flag, keywords: frozenset[str]) -> Message:
-    """The message with its new flags, or itself when they are as asked."""
+def _edited(state: _State, change: Action, bits: int, keywords: frozenset[str]) -> _State:
+    """Flag bits and packed keywords after a change."""
+    had, words = state[0], unpack_keywords(state[1])
     if change == "add":
-        flags, keywords = one.flags | flags, one.keywords | keywords
+        bits, keywords = had | bits, words | keywords
     elif change == "remove":
-        flags, keywords = one.flags & ~flags, one.keywords - keywords
-    if flags == one.flags and keywords == one.keywords:
-        return one
-    return replace(one, flags=flags, keywords=keywords)
+        bits, keywords = had & ~bits, words - keywords
+    return bits, pack_keywords(keywords)
+
+
+def _after(row: Row, edits: dict[_State, _State], modseq: int) -> Row:
+    new = edits.get(row[_STATE_AT])
+    if new is None:
+        return row
+    mailbox_id, uid, blob_id, size, _, _, internaldate, _, saved = row
+    return (mailbox_id, uid, blob_id, size, *new, internaldate, modseq, saved)

@@ -44,7 +44,7 @@ class Reading:
         sql = statement.sql or statement.compile()
         if statement.constants:
             params.update(statement.constants)
-        return self._cursor.execute(sql, params).fetchall()
+        return self._cursor.execute(sql, statement.arrange(params)).fetchall()
 
     def one(self, statement: Statement, **params: Any) -> Row | None:
         """The first row, or None; for statements that yield at most one."""
@@ -81,7 +81,7 @@ class Writing(Reading):
         """Run one statement for each mapping of parameters; it returns no rows."""
         sql = statement.sql or statement.compile()
         constants = statement.constants
-        self._cursor.executemany(sql, ({**row, **constants} for row in rows) if constants else rows)
+        self._cursor.executemany(sql, [statement.arrange({**row, **constants}) for row in rows])
 
     def touch(self, account_id: int) -> None:
         """Wake the account's watchers once this is committed."""
