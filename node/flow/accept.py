@@ -17,7 +17,7 @@ from node.flow.deliver import Order, deliver
 from node.flow.parcel import pack
 from node.flow.premises import Premises
 from node.flow.reception import Limits, Session, Transaction
-from node.flow.trace import trace_header
+from node.flow.trace_fields import trace_header
 from node.store.accounts import Account
 from node.store.incoming import Incoming
 

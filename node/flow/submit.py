@@ -19,7 +19,7 @@ from node.flow.deliver import Order, deliver
 from node.flow.parcel import pack
 from node.flow.premises import Premises
 from node.flow.reception import Limits, Session, Transaction
-from node.flow.trace import missing_fields, trace_header
+from node.flow.trace_fields import missing_fields, trace_header
 from node.mail.address_list import Group, Mailbox, addresses
 from node.mail.headers import fields
 from node.store.accounts import Account
