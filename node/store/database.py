@@ -144,12 +144,22 @@ class _Watching:
 
 def _prepare(path: Path, readers: int) -> tuple[apsw.Connection, list[apsw.Connection]]:
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # SQLite gives its -wal and -shm the same mode
+        _make_file(path)
         migrate(path)
         return connect(path), [connect(path, query_only=True) for _ in range(readers)]
     except (OSError, *SHORTAGES) as error:
         raise (Temporary(f"cannot open {path}: {error}") if isinstance(error, OSError) else temporary(error)) from error
+
+
+def _make_file(path: Path) -> None:
+    """An empty file of our own first: SQLite gives its -wal and -shm the same mode."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(directory)  # else the whole file may be gone after a power cut
+    finally:
+        os.close(directory)
 
 
 def connect(path: Path, *, query_only: bool = False) -> apsw.Connection:

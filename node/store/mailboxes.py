@@ -106,6 +106,7 @@ _SUBSCRIPTIONS = Statement(
 
 def normalize(name: str) -> str:
     """The name as it is kept: INBOX is known in any case (RFC 3501 §5.1), one separator at the end means nothing."""
+    name = name.encode("utf-8", "backslashreplace").decode()  # half a pair may be asked for
     head, separator, rest = name.removesuffix(SEPARATOR).partition(SEPARATOR)
     return f"{INBOX if head.upper() == INBOX else head}{separator}{rest}"
 
@@ -116,12 +117,11 @@ def check(name: str) -> str:
     Raises:
         MailboxError: no mailbox may be called that.
     """
+    if any("\ud800" <= character <= "\udfff" for character in name):
+        raise MailboxError(Reason.CANNOT, "a mailbox name is Unicode text")
     name = normalize(name)
     levels = name.split(SEPARATOR)
-    try:
-        length = len(name.encode())
-    except UnicodeEncodeError:
-        raise MailboxError(Reason.CANNOT, "a mailbox name is Unicode text") from None
+    length = len(name.encode())
     if not all(levels) or not name.isprintable():
         raise MailboxError(Reason.CANNOT, "a mailbox name has no empty level and no control characters")
     if length > MAX_NAME or len(levels) > MAX_LEVELS:

@@ -142,7 +142,7 @@ class Writer:
         self._sql("SAVEPOINT unit")
         try:
             unit.result = outcome.Value(unit.work(self._tx))
-        except Exception as error:  # noqa: BLE001 - it belongs to the caller
+        except BaseException as error:  # noqa: BLE001 - it belongs to the caller, and this thread must live on
             unit.result = outcome.Error(temporary(error) if isinstance(error, SHORTAGES) else error)
             if self._connection.in_transaction:
                 self._sql("ROLLBACK TO unit")

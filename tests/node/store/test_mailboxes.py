@@ -41,7 +41,8 @@ async def test_inbox_in_any_case(database: Database, account: Account) -> None:
         assert found.name == "INBOX"
     made = await database.write(lambda tx: mailboxes.create(tx, account.id, "inbox/Lists"))
     assert made.name == "INBOX/Lists"
-    assert await database.read(lambda tx: mailboxes.find(tx, account.id, "junk")) is None
+    for name in ("junk", "", "\ud800", "a\0b"):
+        assert await database.read(lambda tx, n=name: mailboxes.find(tx, account.id, n)) is None
 
 
 async def test_missing_levels_are_made_and_go_again(database: Database, account: Account) -> None:
