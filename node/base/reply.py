@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 MAX_LINE = 512  # octets with CRLF, RFC 5321 §4.5.3.1.5
 
@@ -33,11 +34,16 @@ class Reply:
 
     def render(self) -> bytes:
         """The reply as it goes on the wire, CRLF included; text that cannot travel is replaced."""
-        prefix = f"{self.enhanced} " if self.enhanced else ""
-        room = MAX_LINE - 6 - len(prefix)
-        lines = [line.replace("\r", " ")[:room] for line in self.text.split("\n")]
-        head = [f"{self.code}-{prefix}{line}\r\n" for line in lines[:-1]]
-        return "".join([*head, f"{self.code} {prefix}{lines[-1]}\r\n"]).encode("utf-8", "replace")
+        return _rendered(self.code, self.enhanced, self.text)
 
     def __str__(self) -> str:
         return f"{self.code} {self.enhanced} {self.text}".replace("  ", " ")
+
+
+@lru_cache(maxsize=256)
+def _rendered(code: int, enhanced: str, text: str) -> bytes:
+    prefix = f"{enhanced} " if enhanced else ""
+    room = MAX_LINE - 6 - len(prefix)
+    lines = [line.replace("\r", " ")[:room] for line in text.split("\n")]
+    head = [f"{code}-{prefix}{line}\r\n" for line in lines[:-1]]
+    return "".join([*head, f"{code} {prefix}{lines[-1]}\r\n"]).encode("utf-8", "replace")

@@ -21,7 +21,6 @@ from node.store.messages import Summary
 SALT_BYTES = 32
 QUICK = 64 << 10  # octets that are summarised without a thread (under a millisecond)
 HEADER_LIMIT = 1 << 20  # octets in which a forged verdict is looked for
-_END_OF_HEADER = re.compile(rb"\r\n\r\n|\A\r\n")
 _FORGED = re.compile(rb"^x-waxseal-verdict(?=[ \t]*:)", re.IGNORECASE | re.MULTILINE)
 
 _limiter = trio.lowlevel.RunVar[trio.CapacityLimiter]("node.flow.parcel")
@@ -72,11 +71,10 @@ async def pack(database: Database, incoming: Incoming, prefix: bytes) -> Parcel:
 
 def _front(view: bytes | mmap) -> tuple[int, bytes]:
     """Where the untouched rest of the message starts, and the header to put before it when it had to be changed."""
-    head = view[:HEADER_LIMIT]
-    if not _FORGED.search(head):
+    end = view.find(b"\r\n\r\n", 0, HEADER_LIMIT)
+    header = view[: end + 4] if end >= 0 else view[:HEADER_LIMIT]
+    if not _FORGED.search(header):
         return 0, b""
-    end = _END_OF_HEADER.search(head)
-    header = head[: end.end()] if end else head
     return len(header), _FORGED.sub(b"X-Foreign-Verdict", header)
 
 

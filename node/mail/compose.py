@@ -87,7 +87,7 @@ def date(time: int) -> str:
 
 def one_line(text: str) -> str:
     """Text with everything that could end a line or a field gone: the attack is a header smuggled in by a name."""
-    return "".join(character for character in text if character.isprintable())
+    return text if text.isprintable() else "".join(character for character in text if character.isprintable())
 
 
 def _claim(helo: str) -> str:
