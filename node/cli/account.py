@@ -9,6 +9,7 @@ import typer
 
 from identity.ethereum import checksum_address, subject
 from node.auth.app_passwords import AppPasswords
+from node.auth.gate import SCOPES
 from node.base.address import Address, parse_address
 from node.base.errors import Permanent
 from node.cli.settings import ConfigOption, load_settings, with_database
@@ -28,7 +29,7 @@ def add(
 ) -> None:
     """Open an account, with the wallets that may log in to it."""
     parsed = parse_address(address)
-    subjects = [_wallet_subject(text) for text in wallet]
+    subjects = list(dict.fromkeys(_wallet_subject(text) for text in wallet))
 
     def work(tx: Writing) -> Account:
         return open_account(tx, parsed, name, subjects)
@@ -37,7 +38,8 @@ def add(
     typer.echo(f"{made.address} has an account")
     if not subjects:
         typer.echo(
-            "Nobody can log in to it yet: add a wallet with --wallet, or an app password with `account password`"
+            "Nobody can log in to it yet: add a wallet with `waxseal account wallet`, "
+            "or an app password with `waxseal account password`"
         )
 
 
@@ -60,10 +62,45 @@ def open_account(tx: Writing, address: Address, name: str, subjects: list[str]) 
         raise Permanent(f"{address} has an account already")
     account = accounts.add(tx, address, name)
     for identity in subjects:
-        owner = accounts.bound(tx, identity)
-        if owner:
-            raise Permanent(f"{identity} belongs to {owner.address} already")
-        accounts.bind(tx, account.id, identity)
+        bind(tx, account, identity)
+    return account
+
+
+def bind(tx: Writing, account: Account, identity: str) -> None:
+    """Let an identity log in to an account.
+
+    Raises:
+        Permanent: it is somebody's already.
+    """
+    owner = accounts.bound(tx, identity)
+    if owner:
+        raise Permanent(f"{identity} belongs to {owner.address} already")
+    accounts.bind(tx, account.id, identity)
+
+
+@app.command()
+def wallet(
+    address: Annotated[str, typer.Argument(help="Whose account.")],
+    wallets: Annotated[list[str], typer.Argument(metavar="WALLET...", help="Ethereum addresses that may log in.")],
+    config: ConfigOption = Path("waxseal.toml"),
+) -> None:
+    """Let more wallets log in to an account."""
+    parsed = parse_address(address)
+    subjects = list(dict.fromkeys(_wallet_subject(text) for text in wallets))
+
+    def work(tx: Writing) -> None:
+        account = _existing(tx, parsed)
+        for identity in subjects:
+            bind(tx, account, identity)
+
+    with_database(load_settings(config), lambda database: database.write(work))
+    typer.echo(f"{', '.join(subjects)} may log in as {parsed}")
+
+
+def _existing(tx: Reading, address: Address) -> Account:
+    account = accounts.find(tx, address)
+    if account is None:
+        raise Permanent(f"{address} has no account; `waxseal account list` shows who has")
     return account
 
 
@@ -87,12 +124,13 @@ def password(
 ) -> None:
     """Make an app password for somebody's mail client and print it, once."""
     parsed = parse_address(address)
+    chosen = {word.strip() for word in scopes.split(",")}
+    if unknown := chosen.difference(SCOPES):
+        raise typer.BadParameter(f"there is no scope {min(unknown)!r}; choose of: {', '.join(sorted(SCOPES))}")
 
     async def work(database: Database) -> str:
-        account = await database.read(lambda tx: accounts.find(tx, parsed))
-        if account is None:
-            raise Permanent(f"{address} has no account; `waxseal account list` shows who has")
-        made = await AppPasswords(database).create(account, name, frozenset(scopes.split(",")))
+        account = await database.read(lambda tx: _existing(tx, parsed))
+        made = await AppPasswords(database).create(account, name, chosen)
         return made.password
 
     typer.echo(with_database(load_settings(config), work))

@@ -20,6 +20,7 @@ COMMANDS = {
     "classify": "node.cli.classify:classify",
     "receipt": "node.cli.receipt:receipt",
     "verify": "node.cli.verify:verify",
+    "log-key": "node.cli.log_key:log_key",
     "doctor": "node.cli.doctor:doctor",
     "demo": "node.cli.demo:demo",
     "version": "node.cli.version:version",

@@ -11,6 +11,7 @@ import typer
 
 from ai.classifier import Classifier
 from ai.locate import find_model
+from ai.manifest import ModelError
 from node.base.errors import ConfigError
 
 
@@ -21,8 +22,12 @@ def classify(
     """Score messages without receiving them: one JSON object a line."""
     directory = find_model(model)
     if directory is None:
-        raise ConfigError("no model found; name its folder with --model")
-    classifier = Classifier.load(directory)
+        where = f"in {model}" if model else "beside the program"
+        raise ConfigError(f"there is no model {where}; name its folder with --model")
+    try:
+        classifier = Classifier.load(directory)
+    except ModelError as error:
+        raise ConfigError(str(error)) from None
     failed = False
     for file in files:
         try:

@@ -14,15 +14,18 @@ from pathlib import Path
 import typer
 from cryptography import x509
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from ai.classifier import Classifier
 from ai.locate import find_model
+from ai.manifest import ModelError
 from node.base.config import Endpoint, Settings
 from node.base.errors import WaxsealError
-from node.cli.settings import ConfigOption, load_settings, with_database
-from node.net.tls import Certificate, self_made, server_context
+from node.cli.settings import ConfigOption, existing_keys, load_settings, with_database
+from node.ipfs.seal import Keys
+from node.net.tls import server_context
 from node.service.folders import Folders
+from node.service.node import certificate_of
 from node.store import accounts, domains
 from node.store.database import Database
 
@@ -48,10 +51,12 @@ class Finding:
 
 
 def doctor(config: ConfigOption = Path("waxseal.toml")) -> None:
-    """Check ports, certificate, disk, database, model, chain and block store; say what to do."""
+    """Check ports, certificate, disk, database, keys, model, chain and block store; say what to do."""
     settings = load_settings(config)
     findings = [finding for check in CHECKS for finding in _guarded(check, settings)]
-    table = Table("", "what", "finding", title=f"{settings.hostname}, {config}", show_lines=False)
+    table = Table(
+        "", "what", Column("finding", overflow="fold"), title=f"{settings.hostname}, {config}", show_lines=False
+    )
     marks = {State.FINE: "[green]ok[/]", State.LOOK: "[yellow]look[/]", State.WRONG: "[red]wrong[/]"}
     for finding in findings:
         table.add_row(marks[finding.state], finding.what, finding.words)
@@ -66,7 +71,7 @@ Check = Callable[[Settings], Iterator[Finding]]
 def _guarded(check: Check, settings: Settings) -> list[Finding]:
     try:
         return list(check(settings))
-    except (WaxsealError, OSError, ValueError) as error:
+    except (WaxsealError, ModelError, OSError, ValueError) as error:
         return [Finding(check.__name__.strip("_").replace("_", " "), State.WRONG, str(error))]
 
 
@@ -100,13 +105,12 @@ def _port(what: str, place: Endpoint) -> Finding:
 
 
 def _certificate(settings: Settings) -> Iterator[Finding]:
-    own = settings.tls.certificate is not None and settings.tls.key is not None
-    if own:
-        assert settings.tls.certificate
-        assert settings.tls.key
-        certificate = Certificate(settings.tls.certificate, settings.tls.key)
-    else:
-        certificate = self_made(Folders(settings.data).tls, settings.hostname)
+    own = settings.tls.certificate is not None
+    advice = "clients must import it; set tls.certificate and tls.key to one they trust"
+    if not own and not Folders(settings.data).tls.exists():  # looking makes nothing: the node's user should own it
+        yield Finding("certificate", State.LOOK, f"made at the first start: {advice}")
+        return
+    certificate = certificate_of(settings)
     server_context(certificate)
     leaf = x509.load_pem_x509_certificate(certificate.chain.read_bytes())
     days = (leaf.not_valid_after_utc - dt.datetime.now(dt.UTC)).days
@@ -115,8 +119,7 @@ def _certificate(settings: Settings) -> Iterator[Finding]:
     elif own:
         yield Finding("certificate", State.FINE, f"good for {days} days")
     else:
-        words = "self-made: clients must import it; set tls.certificate and tls.key to one they trust"
-        yield Finding("certificate", State.LOOK, f"{words} ({certificate.ca})")
+        yield Finding("certificate", State.LOOK, f"self-made: {advice} ({certificate.ca})")
 
 
 def _disk(settings: Settings) -> Iterator[Finding]:
@@ -146,6 +149,16 @@ def _database(settings: Settings) -> Iterator[Finding]:
         yield Finding("domains", State.LOOK, "none: mail for everybody is refused; waxseal domain add example.org")
 
 
+def _keys(settings: Settings) -> Iterator[Finding]:
+    folder = Folders(settings.data).keys
+    if not folder.exists() or not any(folder.iterdir()):
+        yield Finding("keys", State.LOOK, "not there yet; they are made at the first start")
+        return
+    yield Finding("keys", State.FINE, f"log {existing_keys(settings).origin}; waxseal log-key prints the public one")
+    if (folder / "attachments.key").exists():
+        Keys.open(folder)
+
+
 def _model(settings: Settings) -> Iterator[Finding]:
     if not settings.classifier.enabled:
         yield Finding("model", State.LOOK, "the classifier is switched off: mail is kept unscored")
@@ -172,4 +185,4 @@ def _stores(settings: Settings) -> Iterator[Finding]:
             yield Finding(what, State.FINE, str(folder) if folder.exists() else "made at the first start")
 
 
-CHECKS: tuple[Check, ...] = (_ports, _certificate, _disk, _database, _model, _stores)
+CHECKS: tuple[Check, ...] = (_ports, _certificate, _disk, _database, _keys, _model, _stores)

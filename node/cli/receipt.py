@@ -11,11 +11,10 @@ import trio
 import typer
 
 from node.anchor import receipt as receipts
-from node.anchor.keys import LogKeys, open_keys
+from node.anchor.keys import LogKeys
 from node.anchor.receipt import Receipt
 from node.base.errors import Permanent, Temporary
-from node.cli.settings import ConfigOption, load_settings, with_database
-from node.service.folders import Folders
+from node.cli.settings import ConfigOption, existing_keys, load_settings, with_database
 from node.store.database import Database
 
 POLL_SECONDS = 0.25  # between two looks for an anchor that the running node makes
@@ -29,7 +28,7 @@ def receipt(
 ) -> None:
     """Print a message's receipt as JSON; `waxseal verify` checks it."""
     settings = load_settings(config)
-    keys = open_keys(Folders(settings.data).keys, settings.hostname)
+    keys = existing_keys(settings)
     digest = _digest(message)
     made = with_database(settings, lambda database: _make(database, digest, keys, anchored))
     typer.echo(made.model_dump_json(indent=1))

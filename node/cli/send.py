@@ -13,7 +13,7 @@ import trio
 import typer
 
 from node.base.address import Address, parse_address
-from node.base.errors import Permanent
+from node.base.errors import Permanent, Temporary
 from node.cli.samples import note
 from node.net.smtp_client import SmtpClient
 
@@ -67,14 +67,29 @@ def send(
         sender = sender or SAMPLE_SENDER
     if not letters:
         raise typer.BadParameter("name at least one file, or --sample")
-    host, _, port = server.rpartition(":")
-    if not host or not port.isdigit():
-        raise typer.BadParameter(f"{server!r} is no host:port, such as 127.0.0.1:2525")
-    context = ssl.create_default_context(cafile=ca)
-    way = _Way(host.strip("[]"), int(port), tls, context, user, password)
-    sent = trio.run(_send, way, parse_address(sender) if sender else None, recipients, letters)
+    if user and tls is Tls.NONE:
+        raise typer.BadParameter("a password is sent over TLS only: add --tls starttls or --tls implicit")
+    way = _Way(*_place(server), tls, _context(ca), user, password)
+    try:
+        sent = trio.run(_send, way, parse_address(sender) if sender else None, recipients, letters)
+    except Temporary as error:
+        raise Temporary(f"{error}; look at --server and --tls, or try again later") from None
     if not sent:
         raise typer.Exit(1)
+
+
+def _place(server: str) -> tuple[str, int]:
+    host, _, port = server.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65535:
+        raise typer.BadParameter(f"{server!r} is no host:port, such as 127.0.0.1:2525")
+    return host.strip("[]"), int(port)
+
+
+def _context(ca: Path | None) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=ca)
+    except OSError as error:
+        raise Permanent(f"cannot use {ca} as a CA file (PEM): {error.strerror or error}") from None
 
 
 def _read(file: Path) -> bytes:

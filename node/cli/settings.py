@@ -9,6 +9,7 @@ from typing import Annotated, TypeVar
 import trio
 import typer
 
+from node.anchor.keys import LogKeys, open_keys
 from node.base.config import Settings, parse_settings
 from node.base.errors import ConfigError
 from node.service.folders import Folders
@@ -35,6 +36,19 @@ def load_settings(path: Path) -> Settings:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot read {path}: {error}") from None
     return parse_settings(text, str(path))
+
+
+def existing_keys(settings: Settings) -> LogKeys:
+    """The log's keys of a node that has started before: new ones would fit nothing it has signed.
+
+    Raises:
+        ConfigError: there are none, or they cannot be used.
+    """
+    folder = Folders(settings.data).keys
+    for name in ("log.key", "keeper.key"):
+        if not (folder / name).exists():
+            raise ConfigError(f"there is no {folder / name}: start the node once, or name its settings with --config")
+    return open_keys(folder, settings.hostname)
 
 
 def with_database(settings: Settings, work: Callable[[Database], Awaitable[T]]) -> T:

@@ -11,14 +11,13 @@ import trio
 import typer
 
 from node.anchor import receipt as receipts
-from node.anchor.keys import open_keys
 from node.anchor.note import NoteKey
 from node.anchor.receipt import Receipt
 from node.anchor.verify import Step
 from node.anchor.verify import verify as take_steps
 from node.base.config import Settings
 from node.base.errors import Permanent
-from node.cli.settings import load_settings
+from node.cli.settings import existing_keys, load_settings
 from node.net.chain.embedded import EmbeddedChain
 from node.service.folders import Folders
 
@@ -33,7 +32,9 @@ def verify(
         Path | None,
         typer.Option("--config", "-c", help="Settings of the node whose log key and chain to check against."),
     ] = None,
-    log_key: Annotated[str, typer.Option(help="The log's public key, when you are not the node's operator.")] = "",
+    log_key: Annotated[
+        str, typer.Option(help="The log's public key, as its operator's `waxseal log-key` prints it.")
+    ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="The steps as JSON.")] = False,
 ) -> None:
     """Check a message against its receipt. Exit code 0: all four hold; 1: one does not; 3: not all could be checked."""
@@ -61,7 +62,6 @@ def _read(file: Path) -> bytes:
 async def _verify(content: bytes, claim: Receipt, settings: Settings | None, log_key: str) -> tuple[Step, ...]:
     if settings is None:
         return await take_steps(content, claim, None, NoteKey.parse(log_key) if log_key else None)
-    folders = Folders(settings.data)
-    keys = open_keys(folders.keys, settings.hostname)
-    async with EmbeddedChain.open(folders.chain, None) as chain:
+    keys = existing_keys(settings)
+    async with EmbeddedChain.open(Folders(settings.data).chain, None) as chain:
         return await take_steps(content, claim, chain, keys.log_key, sender=keys.sender)

@@ -238,8 +238,15 @@ async def _dial(host: str, port: int, waits: Waits) -> Connection:
     except trio.TooSlowError:
         raise Temporary(f"{host}:{port} does not answer") from None
     except OSError as error:
-        raise Temporary(f"cannot connect to {host}:{port}: {error}") from error
+        raise Temporary(f"cannot connect to {host}:{port}: {_reason(error)}") from error
     return Connection(stream, *endpoints(stream))
+
+
+def _reason(error: OSError) -> str:
+    """What each address of the host said, where Trio tells."""
+    causes = error.__cause__.exceptions if isinstance(error.__cause__, ExceptionGroup) else (error.__cause__,)
+    words = [cause.strerror for cause in causes if isinstance(cause, OSError) and cause.strerror]
+    return ", ".join(dict.fromkeys(words)) or str(error)
 
 
 def _expect(reply: Reply, what: str) -> None:

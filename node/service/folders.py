@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from node.base.errors import ConfigError
+
 
 @dataclass(frozen=True, slots=True)
 class Folders:
@@ -43,6 +45,16 @@ class Folders:
         return self.data / "chain"
 
     def make(self) -> None:
-        """Create what is missing, closed to other users."""
+        """Create what is missing, closed to other users.
+
+        Raises:
+            ConfigError: the place cannot be used.
+        """
         for folder in (self.data, self.incoming, self.tls, self.keys):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            try:
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            except OSError as error:
+                raise ConfigError(
+                    f"cannot make {folder}: {error.strerror}; "
+                    "make it for the user the node runs as, or name another place with `data`"
+                ) from None

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from functools import partial
 
 import trio
+from cryptography import x509
 
 from ai.locate import find_model
 from node.base.config import Settings
+from node.base.errors import ConfigError
 from node.base.log import get_log
 from node.flow.accept import Accept
 from node.flow.append import Append
@@ -62,28 +64,50 @@ async def run_node(
     Raises:
         ConfigError, Temporary: it cannot start; nothing is left open.
     """
-    certificate = _certificate(settings)
+    Folders(settings.data).make()
+    certificate = certificate_of(settings)
     tls = server_context(certificate)
-    async with open_rooms(settings) as rooms, trio.open_nursery() as background:
+    async with open_rooms(settings) as rooms:
         if prepare:
             await prepare(rooms)
         doors = await open_doors(settings, tls)
-        runner = open_runner(rooms)
+        running = Running(doors.ports, certificate, rooms)
+        await _serve(running, doors, tls, stop, task_status)
+    log.info("node.stopped")
+
+
+async def _serve(
+    running: Running, doors: Doors, tls: ssl.SSLContext, stop: Stop, task_status: trio.TaskStatus[Running]
+) -> None:
+    rooms = running.rooms
+    runner = open_runner(rooms)
+    async with trio.open_nursery() as background:
         _start_listeners(rooms, runner, background)
         async with trio.open_nursery() as front:
             for one in _fronts(rooms, runner, doors, tls):
                 await front.start(partial(one.serve, stop))
-            await rooms.classifier.load(find_model(settings.classifier.model))  # ready means: the model judges, too
-            log.info("node.serving", hostname=settings.hostname)
-            task_status.started(Running(doors.ports, certificate, rooms))
+            await rooms.classifier.load(find_model(rooms.settings.classifier.model))  # ready means: it judges, too
+            log.info("node.serving", hostname=rooms.settings.hostname)
+            task_status.started(running)
         background.cancel_scope.cancel()
-    log.info("node.stopped")
 
 
-def _certificate(settings: Settings) -> Certificate:
+def certificate_of(settings: Settings) -> Certificate:
+    """The operator's certificate, or the self-made one, which is made or renewed where needed.
+
+    Raises:
+        ConfigError: the self-made one is damaged.
+    """
     if settings.tls.certificate and settings.tls.key:
         return Certificate(settings.tls.certificate, settings.tls.key)
-    return self_made(Folders(settings.data).tls, settings.hostname)
+    folder = Folders(settings.data).tls
+    try:
+        return self_made(folder, settings.hostname)
+    except (OSError, ValueError, x509.ExtensionNotFound) as error:
+        raise ConfigError(
+            f"the self-made certificate in {folder} cannot be used ({str(error).partition('.')[0]}); "
+            "move the folder away, and a new one is made that clients must import anew"
+        ) from None
 
 
 def _start_listeners(rooms: Rooms, runner: Runner, nursery: trio.Nursery) -> None:
