@@ -167,8 +167,8 @@ class Session:
             await self.output.drain()
 
     async def _malformed(self, event: Malformed) -> None:
-        self.output.write(status(event.tag or b"*", b"BAD", event.reason, event.code))
-        self._bad += 1
+        self.output.write(status(event.tag or b"*", event.kind, event.reason, event.code))
+        self._bad += event.kind == b"BAD"
         if self._bad >= self.server.limits.bad_commands:
             self.bye("Too many bad commands")
 

@@ -186,7 +186,7 @@ class ServerConnection:
             cursor.space()
             return Request(tag, read_command(cursor, self.state))
         except ParseError as error:
-            return Malformed(tag, str(error), error.code)
+            return Malformed(tag, str(error), error.code, error.kind)
 
     # Literals
 
@@ -209,7 +209,7 @@ class ServerConnection:
             cursor.position = match.end()
             self._offer = read_append(tag, cursor, self.state)
         except ParseError as error:
-            self._refusal = Malformed(tag, str(error), error.code)
+            self._refusal = Malformed(tag, str(error), error.code, error.kind)
             literal = _LITERAL_END.search(self._command)
             assert literal is not None
             return self._skip_literal(int(literal[1]), waits=not literal[2])

@@ -19,11 +19,12 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Malformed:
-    """A command that is refused; answer BAD and go on. `tag` is None when not even that could be read."""
+    """A command that is refused; answer `kind` and go on. `tag` is None when not even that could be read."""
 
     tag: bytes | None
     reason: str
     code: bytes = b""
+    kind: bytes = b"BAD"
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,15 +19,17 @@ MAX_NUMBER: Final = 2**32 - 1  # RFC 3501 §9 number: 0 <= n < 4,294,967,296
 
 
 class ParseError(ValueError):
-    """The command is no IMAP; the text says where, in words fit for a BAD response.
+    """The command is no IMAP; the text says where, in words fit for the response.
 
     Attributes:
         code: a response code to go with it, without brackets, or empty.
+        kind: the response, BAD or NO.
     """
 
-    def __init__(self, reason: str, code: bytes = b"") -> None:
+    def __init__(self, reason: str, code: bytes = b"", kind: bytes = b"BAD") -> None:
         super().__init__(reason)
         self.code = code
+        self.kind = kind
 
 
 class Cursor:

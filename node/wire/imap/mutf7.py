@@ -45,14 +45,20 @@ def decode(data: bytes) -> str:
         try:
             text = _decode_runs(data)
         except (Base64Error, UnicodeDecodeError):
-            raise ParseError("mailbox name is not valid modified UTF-7") from None
+            raise _not_a_name() from None
     try:
         canonical = encode(text) == data
     except UnicodeEncodeError:
         canonical = False
     if not canonical:
-        raise ParseError("mailbox name is not valid modified UTF-7")
+        raise _not_a_name()
     return text
+
+
+def _not_a_name() -> ParseError:
+    # NO, not BAD: a name the client got wrong ends that mailbox, where a BAD makes mbsync give up the whole account.
+    # RFC 5530 §3 CANNOT.
+    return ParseError("Mailbox name is not valid modified UTF-7", b"CANNOT", b"NO")
 
 
 def _decode_runs(data: bytes) -> str:
