@@ -19,12 +19,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 
+import waxseal_node
 import peer
 from imap_wire import Connection, append_command
 from messages import large, small
 from processes import Processes
-
-import node
 
 BOX = "Bench"
 BATCH = 50  # messages appended before the replies are read
@@ -155,7 +154,7 @@ def subjects(options: argparse.Namespace, stack: ExitStack) -> list[Subject]:
     """Start what was asked for."""
     found = []
     if not options.only_peer:
-        ours = stack.enter_context(node.running(classifier=False))
+        ours = stack.enter_context(waxseal_node.running(classifier=False))
         person = ours.people[0]
         found.append(Subject("waxseal", ours.imaps, person.address, person.password, ours.processes))
     if options.peer or options.only_peer:
@@ -204,7 +203,10 @@ def main() -> None:
     options = parser.parse_args()
     if options.messages < 1000:
         parser.error("--messages must be 1,000 or more")
-    for wanted, why in ((options.peer or options.only_peer, peer.missing()), (not options.only_peer, node.missing())):
+    for wanted, why in (
+        (options.peer or options.only_peer, peer.missing()),
+        (not options.only_peer, waxseal_node.missing()),
+    ):
         if wanted and why:
             raise SystemExit(why)
     with ExitStack() as stack:

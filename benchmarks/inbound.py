@@ -20,11 +20,10 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import waxseal_node
 import peer
 from imap_wire import Connection, ImapError
 from processes import Processes
-
-import node
 
 SENDER = Path(__file__).with_name("sender.py")
 COUNTS = {"4k": 1500, "40k": 500}
@@ -92,7 +91,7 @@ def _send(subject: Subject, size: str, first: int, count: int, options: argparse
     return result
 
 
-def _in_mailboxes(running: node.Node) -> Callable[[], int]:
+def _in_mailboxes(running: waxseal_node.Node) -> Callable[[], int]:
     """Messages in the folders mail is delivered to, asked over IMAP."""
 
     def stored() -> int:
@@ -119,7 +118,7 @@ def subjects(options: argparse.Namespace, stack: ExitStack) -> list[Subject]:
         people = [f"{name}@{peer.DOMAIN}" for name in ("ann", "ben")]
         found.append(Subject("peer", ours.smtp, people, ours.processes, ours.stored))
     for classifier in {"on": [True], "off": [False], "both": [False, True], "none": []}[options.classifier]:
-        running = stack.enter_context(node.running(classifier=classifier))
+        running = stack.enter_context(waxseal_node.running(classifier=classifier))
         people = [person.address for person in running.people]
         name = "filtered" if classifier else "plain"
         found.append(Subject(name, running.smtp, people, running.processes, _in_mailboxes(running)))
@@ -198,7 +197,7 @@ def _options() -> argparse.Namespace:
 def main() -> None:
     """Measure and print."""
     options = _options()
-    for wanted, why in ((options.peer, peer.missing()), (options.classifier != "none", node.missing())):
+    for wanted, why in ((options.peer, peer.missing()), (options.classifier != "none", waxseal_node.missing())):
         if wanted and why:
             raise SystemExit(why)
     print(json.dumps(summary(run(options))))

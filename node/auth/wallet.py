@@ -123,7 +123,7 @@ class WalletLogin:
         now = int(self._clock())
         nonce = secrets.token_hex(NONCE_BYTES)
         session = fingerprint(browser).hex()
-        await self._database.write(lambda tx: nonces.put(tx, nonce, session, now + NONCE_SECONDS))
+        await self._database.write(lambda tx: nonces.put(tx, nonce, session, now + NONCE_SECONDS, now))
         issued = datetime.fromtimestamp(now, UTC)
         return Challenge(
             nonce, self.settings.domain, self.settings.uri, STATEMENT, issued, issued + timedelta(seconds=NONCE_SECONDS)

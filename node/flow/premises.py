@@ -18,7 +18,7 @@ class Premises:
 
     Attributes:
         hostname: the node's name, for trace fields.
-        incoming_directory: where content over 1 MiB waits until it is decided.
+        data: the data directory; content over 1 MiB waits there until it is decided.
     """
 
     hostname: str
@@ -26,8 +26,8 @@ class Premises:
     blobs: Blobs
     directory: Directory
     log: Log
-    incoming_directory: Path
+    data: Path
 
     def incoming(self) -> Incoming:
         """A place for content on its way in."""
-        return Incoming(self.incoming_directory)
+        return Incoming(self.data)

@@ -28,13 +28,12 @@ from node.servers.listen import Door, Handler, Limits, Room, serve
 from node.servers.smtp import SmtpServer, busy, farewell
 from node.service.doors import Doors, Ports, open_doors
 from node.service.folders import Folders
+from node.service.housekeeping import keep_house
 from node.service.outgoing import open_runner
 from node.service.rooms import Rooms, open_rooms
 from node.service.web import web_app
 
 log = get_log(__name__)
-
-COLLECT_SECONDS = 3600.0
 
 Prepare = Callable[[Rooms], Awaitable[None]]
 """What a caller does with the rooms before the first door opens."""
@@ -116,7 +115,7 @@ def _start_listeners(rooms: Rooms, runner: Runner, nursery: trio.Nursery) -> Non
     nursery.start_soon(_guarded, "outgoing", runner.run)
     if rooms.settings.offload.enabled:
         nursery.start_soon(_guarded, "offload", rooms.offload.run)
-    nursery.start_soon(_guarded, "collect", partial(_collect, rooms))
+    nursery.start_soon(_guarded, "house", partial(keep_house, rooms))
 
 
 RESTART_SECONDS = 30.0
@@ -130,13 +129,6 @@ async def _guarded(name: str, run: Callable[[], Awaitable[None]]) -> None:
         except Exception:
             log.exception("listener.broken", listener=name)
         await trio.sleep(RESTART_SECONDS)
-
-
-async def _collect(rooms: Rooms) -> None:
-    """Remove blobs that nobody refers to, at the start and then every hour."""
-    while True:
-        await rooms.blobs.collect()
-        await trio.sleep(COLLECT_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)

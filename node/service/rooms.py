@@ -20,6 +20,7 @@ from node.flow.premises import Premises
 from node.ipfs.offload import Offload
 from node.net.chain.embedded import EmbeddedChain
 from node.service.folders import Folders
+from node.store import incoming
 from node.store.blobs import Blobs
 from node.store.database import Database
 
@@ -51,6 +52,7 @@ async def open_rooms(settings: Settings) -> AsyncIterator[Rooms]:
     """
     folders = Folders(settings.data)
     folders.make()
+    incoming.clear(folders.data)
     keys = open_keys(folders.keys, settings.hostname)
     async with Database.open(folders.database) as database:
         offload = Offload.open(database, folders.blocks, folders.keys, settings.offload.threshold_kib << 10)
@@ -61,7 +63,7 @@ async def open_rooms(settings: Settings) -> AsyncIterator[Rooms]:
             blobs=blobs,
             directory=Directory(database),
             log=Log(),
-            incoming_directory=folders.incoming,
+            data=folders.data,
         )
         classifier = ContentClassifier(settings.classifier)
         yield Rooms(

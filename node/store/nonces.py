@@ -13,14 +13,16 @@ _TAKE = Statement(delete(table).where(same(table.c.nonce)).returning(table.c.ses
 _EXPIRE = Statement(delete(table).where(table.c.expires <= bindparam("now")))
 
 
-def put(tx: Writing, nonce: str, session: str, expires: int) -> None:
+def put(tx: Writing, nonce: str, session: str, expires: int, now: int) -> None:
     """Remember a nonce just given out.
 
     Args:
         nonce: fresh and random; the same one twice is a bug.
         session: who may use it.
         expires: unix seconds from which it is worth nothing.
+        now: unix seconds; what has expired by then goes.
     """
+    tx.execute(_EXPIRE, now=now)  # logins that nobody finished must not pile up
     tx.execute(_PUT, nonce=nonce, session=session, expires=expires)
 
 

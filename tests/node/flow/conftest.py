@@ -69,7 +69,7 @@ async def open_house(folder: Path) -> AsyncIterator[House]:
             blobs=Blobs(database, folder),
             directory=Directory(database),
             log=Log(),
-            incoming_directory=folder / "incoming",
+            data=folder,
         )
         yield House(premises, ann, bob)
 

@@ -86,13 +86,16 @@ async def test_app_passwords(database: Database, account: Account) -> None:
 
 async def test_a_nonce_is_good_once_for_its_session_in_time(database: Database) -> None:
     for nonce in ("a", "b", "c"):
-        await database.write(lambda tx, n=nonce: nonces.put(tx, n, "mine", 100))
+        await database.write(lambda tx, n=nonce: nonces.put(tx, n, "mine", 100, 1))
     assert await database.write(lambda tx: nonces.take(tx, "a", "mine", 99))
     assert not await database.write(lambda tx: nonces.take(tx, "a", "mine", 99))
     assert not await database.write(lambda tx: nonces.take(tx, "b", "somebody else's", 99))
     assert not await database.write(lambda tx: nonces.take(tx, "b", "mine", 99))
     assert not await database.write(lambda tx: nonces.take(tx, "c", "mine", 100))
     assert not await database.write(lambda tx: nonces.take(tx, "unknown", "mine", 1))
+    await database.write(lambda tx: nonces.put(tx, "left", "mine", 100, 1))
+    await database.write(lambda tx: nonces.put(tx, "new", "mine", 300, 200))  # takes what has expired along
+    assert not await database.write(lambda tx: nonces.take(tx, "left", "mine", 1))
 
 
 async def test_web_sessions_expire(database: Database, account: Account) -> None:

@@ -1,0 +1,39 @@
+"""What nobody waits for: removing what nobody needs any more, at the start and then every hour."""
+
+from __future__ import annotations
+
+import time
+
+import trio
+
+from node.base.log import get_log
+from node.service.rooms import Rooms
+from node.store import changes, web_sessions
+from node.store.transaction import Writing
+
+log = get_log(__name__)
+
+EVERY_SECONDS = 3600.0
+KEPT_CHANGES = 500_000  # rows of the change feed: what a client may have missed and still be told step by step
+
+
+async def keep_house(rooms: Rooms) -> None:
+    """Go round for ever."""
+    while True:
+        await go_round(rooms)
+        await trio.sleep(EVERY_SECONDS)
+
+
+async def go_round(rooms: Rooms) -> None:
+    """Once: blobs without a message, old changes, sessions whose time is over."""
+    removed = await rooms.blobs.collect()
+    follows = rooms.settings.offload.enabled
+
+    def tidy(tx: Writing) -> None:
+        web_sessions.expire(tx, int(time.time()))
+        oldest = changes.last(tx) - KEPT_CHANGES
+        # What the offload has not seen yet stays, however much has happened since.
+        changes.trim(tx, min(oldest, changes.cursor(tx, "offload")) if follows else oldest)
+
+    await rooms.database.write(tidy)
+    log.info("house.kept", blobs=removed)
