@@ -19,8 +19,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 
-import waxseal_node
 import peer
+import waxseal_node
 from imap_wire import Connection, append_command
 from messages import large, small
 from processes import Processes

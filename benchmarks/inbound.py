@@ -20,8 +20,8 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import waxseal_node
 import peer
+import waxseal_node
 from imap_wire import Connection, ImapError
 from processes import Processes
 
