@@ -84,10 +84,13 @@ class LocalBlocks:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._unfinished = directory / "unfinished"
-        self._unfinished.mkdir(parents=True, exist_ok=True)
         self._threads = trio.CapacityLimiter(_THREADS)
         self._flushes = trio.CapacityLimiter(_FLUSHES)
-        self._remove_stale()
+        try:
+            self._unfinished.mkdir(parents=True, exist_ok=True)
+            self._remove_stale()
+        except OSError as error:  # a disk that is not there must not keep the node from starting: mail comes first
+            log.warning("block_store_unusable", path=str(directory), error=error.strerror or str(error))
 
     async def put(self, blocks: Sequence[Block]) -> None:
         """Store blocks; see `Blocks.put`."""
@@ -130,6 +133,7 @@ class LocalBlocks:
         for block in blocks:
             if len(block.data) > MAX_BLOCK or not block.cid.names(block.data):
                 raise DagError(f"the block given to be stored as {block.cid} is too large or another one")
+        self._unfinished.mkdir(parents=True, exist_ok=True)  # the disk may have come back
         folders = {self._path(block.cid).parent for block in blocks}
         if [folder for folder in folders if _make(folder)]:
             folders.add(self._directory)

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -243,8 +244,9 @@ class Offload:
         encoded = one.attachment.encoded
         root = await write(self._blocks, one.lock, decoded(buffer, encoded), written)
         comparison = Comparison(buffer, encoded)
-        async for content in read_leaves(self._blocks, one.lock, root.cid):
-            await trio.to_thread.run_sync(comparison.add, content)
+        async with aclosing(read_leaves(self._blocks, one.lock, root.cid)) as leaves:
+            async for content in leaves:
+                await trio.to_thread.run_sync(comparison.add, content)
         if not comparison.finish():
             raise Permanent("an attachment did not come back from the block store as it was")
         return root.cid

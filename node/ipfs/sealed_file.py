@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Iterable, Iterator
 from dataclasses import dataclass
 
 import trio
@@ -49,7 +49,7 @@ async def write(
 
 async def read_leaves(
     blocks: Blocks, lock: Lock, root: Cid, first: int = 0, last: int | None = None
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes, None]:
     """The opened content of leaves `first` to `last` (inclusive), one by one.
 
     Raises:

@@ -10,6 +10,7 @@ Refusals of a message are values (`Outcome`); a server that cannot be talked to 
 
 from __future__ import annotations
 
+import os
 import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -245,7 +246,7 @@ async def _dial(host: str, port: int, waits: Waits) -> Connection:
 def _reason(error: OSError) -> str:
     """What each address of the host said, where Trio tells."""
     causes = error.__cause__.exceptions if isinstance(error.__cause__, ExceptionGroup) else (error.__cause__,)
-    words = [cause.strerror for cause in causes if isinstance(cause, OSError) and cause.strerror]
+    words = [os.strerror(cause.errno) for cause in causes if isinstance(cause, OSError) and cause.errno]
     return ", ".join(dict.fromkeys(words)) or str(error)
 
 

@@ -186,7 +186,8 @@ async def _see_off(room: Room) -> None:
     """Wait for those inside, but not for ever. Shielded: this is what runs when the caller cancels."""
     with trio.CancelScope(shield=True):
         if room.inside:
-            room.empty = trio.Event()
+            if room.empty.is_set():  # else somebody else who shares the room waits for it already
+                room.empty = trio.Event()
             with trio.move_on_after(room.limits.grace_seconds):
                 await room.empty.wait()
         for scope in room.scopes:
