@@ -22,7 +22,7 @@ TAIL = 2000  # and from the end: a short spam may stand behind a long harmless t
 _ZERO_WIDTH = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f]"
 )
-# Inside Latin, Greek or Cyrillic words these serve only a disguise. Soft hyphens and joiners of other scripts are honest.
+# Between Latin, Greek or Cyrillic letters these only disguise; soft hyphens, and joiners of other scripts, are honest.
 _LETTER = "[a-zA-Z\u00c0-\u052f]"
 _INSIDE_WORD = re.compile(f"(?<={_LETTER})[\u180e\u200b-\u200f\u2060-\u2064\ufeff]+(?={_LETTER})")
 _LIST_TAG = re.compile(r"^((?:\s{0,4}(?:re|fwd?|aw|sv|wg)\s{0,4}:)*)\s{0,8}\[[^\]]{1,40}\]\s{0,8}", re.IGNORECASE)
