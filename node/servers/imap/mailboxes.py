@@ -9,7 +9,7 @@ from node.servers.imap.answer import Answer, Refused
 from node.servers.imap.flags import COMMON_KEYWORDS, SYSTEM
 from node.servers.imap.selected import Selected
 from node.store import changes, mailboxes, messages
-from node.store.database import Reading
+from node.store.database import Reading, Writing
 from node.store.mailboxes import Mailbox
 from node.wire.imap.commands import Step
 from node.wire.imap.flags import render_flags
@@ -87,10 +87,22 @@ async def create(session: Session, command: Create) -> Answer:
 
 
 async def delete(session: Session, command: Delete) -> Answer:
-    """DELETE (RFC 3501 §6.3.4); a mailbox with children stays as a level of hierarchy."""
-    await session.server.database.write(lambda tx: mailboxes.delete(tx, session.account.id, command.mailbox))
+    """DELETE (RFC 3501 §6.3.4); a mailbox with children stays as a level of hierarchy.
+
+    Whoever deletes the mailbox it has selected has none selected afterwards; other sessions see sync.announce.
+    """
+    gone = await session.server.database.write(partial(_delete, session.account.id, command.mailbox))
+    if session.selected is not None and session.selected.mailbox.id == gone:
+        await unselect(session)
     await session.sync()
     return Answer("Deleted")
+
+
+def _delete(account_id: int, name: str, tx: Writing) -> int | None:
+    """Delete it and tell which one it was."""
+    mailbox = mailboxes.find(tx, account_id, name)
+    mailboxes.delete(tx, account_id, name)
+    return mailbox.id if mailbox else None
 
 
 async def rename(session: Session, command: Rename) -> Answer:

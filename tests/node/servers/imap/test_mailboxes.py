@@ -67,6 +67,19 @@ async def test_the_selected_mailbox_is_deleted_elsewhere(serving: Any) -> None:
         assert b"* BYE" in await client.closed()
 
 
+async def test_the_selected_mailbox_is_deleted_by_its_own_session(serving: Any) -> None:
+    async with serving() as house:
+        client = await house.ready("")
+        await client.ok("CREATE x")
+        await client.ok("SELECT x")
+        assert await client.ok("DELETE x") == [b"OK Deleted"]
+        assert await client.ok("NOOP") == [b"OK Done"]
+        await client.ok("SELECT INBOX")
+        await client.ok("CREATE y")
+        await client.ok("DELETE y")
+        await client.ok("CHECK")
+
+
 async def test_the_selected_mailbox_is_renamed_elsewhere(serving: Any) -> None:
     async with serving() as house:
         client, other = await house.ready(""), await house.ready("")
