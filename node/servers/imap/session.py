@@ -127,6 +127,8 @@ class Session:
         within = self.server.limits.idle_seconds
         if self._account is None:
             within = max(self._login_by - trio.current_time(), 0)
+        if self.engine.midway:
+            self.connection.acknowledge()
         try:
             return await self.connection.receive(within=within, idle=idle)
         except trio.TooSlowError:

@@ -81,6 +81,11 @@ class ServerConnection:
         self._skipped = 0
         self._refusal = Malformed(None, "")
 
+    @property
+    def midway(self) -> bool:
+        """True when a command has begun, with a literal or message under way, and its end is yet to come."""
+        return bool(self._command) or self._mode in (_Mode.MESSAGE, _Mode.TAIL)
+
     def receive(self, data: bytes) -> None:
         """Take what the peer sent."""
         self._buffer += data
