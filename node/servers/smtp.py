@@ -150,6 +150,8 @@ class SmtpSession:
         engine = self._engine
         if engine.state is State.CLOSED:
             return False
+        if engine.state in {State.CONTENT, State.CHUNK}:
+            self._connection.acknowledge()
         try:
             data = await self._connection.receive(within=self._patience(), idle=engine.is_idle)
         except trio.TooSlowError:
