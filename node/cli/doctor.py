@@ -126,6 +126,9 @@ def _disk(settings: Settings) -> Iterator[Finding]:
     place = settings.data
     while not place.exists():
         place = place.parent
+    if not place.is_dir():
+        yield Finding("disk", State.WRONG, f"{place} is no directory: name another place with `data`")
+        return
     free = shutil.disk_usage(place).free
     state = State.FINE if free > LEAST_FREE else State.WRONG
     yield Finding(

@@ -26,8 +26,11 @@ def init(
     folder = data or Path(typer.prompt("Data directory", default="/var/lib/waxseal"))
     text = commented_settings({"hostname": name, "data": folder.absolute()})
     parse_settings(text, str(config))
-    config.parent.mkdir(parents=True, exist_ok=True)
-    config.write_text(text, "utf-8")
+    try:
+        config.parent.mkdir(parents=True, exist_ok=True)
+        config.write_text(text, "utf-8")
+    except OSError as error:
+        raise ConfigError(f"cannot write {config}: {error.strerror}; name another place with --config") from None
     typer.echo(f"Wrote {config}. Next:")
     typer.echo(f"  waxseal domain add example.org -c {config}")
     typer.echo(f"  waxseal account add ann@example.org --wallet 0x... -c {config}")

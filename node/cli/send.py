@@ -63,7 +63,7 @@ def send(
     recipients = [parse_address(text) for text in to]
     letters = [_Letter(str(file), _read(file)) for file in files or []]
     if sample:
-        letters.append(_Letter("the sample", note(to[0])))
+        letters.append(_Letter("the sample", note(to[0], sender) if sender else note(to[0])))
         sender = sender or SAMPLE_SENDER
     if not letters:
         raise typer.BadParameter("name at least one file, or --sample")
