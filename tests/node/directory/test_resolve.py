@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from node.base.address import parse_address
-from node.directory.resolve import Directory, Foreign, Local, Unknown
+from node.directory.resolve import REMEMBERED_SECONDS, Directory, Foreign, Local, Unknown
 from node.store import accounts, domains
 from node.store.database import Database
 from node.store.transaction import Writing
@@ -43,3 +43,22 @@ async def test_resolving(tmp_path: Path) -> None:
         # RFC 5321 §4.5.1: postmaster always has a reader, in a domain that has people.
         assert await who("PostMaster@one.example") == "ann@one.example"
         assert await who("postmaster@empty.example") == "unknown"
+
+
+async def test_who_was_found_is_remembered_for_a_moment_and_who_was_not_is_asked_for_again(tmp_path: Path) -> None:
+    async with Database.open(tmp_path / "waxseal.db") as database:
+        now = [0.0]
+        directory = Directory(database, lambda: now[0])
+        ann = parse_address("ann@one.example")
+
+        def move_in(tx: Writing) -> None:
+            domains.add(tx, "one.example")
+            accounts.add(tx, ann)
+
+        assert isinstance(await directory.resolve(ann), Foreign)
+        await database.write(move_in)
+        assert isinstance(await directory.resolve(ann), Local)
+        await database.write(lambda tx: tx._cursor.execute("DELETE FROM account"))
+        assert isinstance(await directory.resolve(ann), Local)
+        now[0] = REMEMBERED_SECONDS
+        assert isinstance(await directory.resolve(ann), Unknown)
