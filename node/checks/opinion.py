@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
 from node.base.reply import Reply
+
+_UNQUOTABLE = re.compile(r'[^ -~]|["\\]')
 
 
 class Reason(StrEnum):
@@ -82,4 +85,4 @@ class Verdict:
 
 def _quotable(text: str) -> str:
     """Printable ASCII without quotes or backslashes, at most 200 characters: nothing a sender can break out of."""
-    return "".join(char if " " <= char <= "~" and char not in '"\\' else "_" for char in text[:200])
+    return _UNQUOTABLE.sub("_", text[:200])

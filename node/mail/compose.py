@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from email.utils import formatdate
+from functools import lru_cache
 
 from node.base.address import Address
 
@@ -80,6 +81,7 @@ def fold(name: str, words: list[str], tail: str = "") -> bytes:
     return "\r\n".join([lines[0], *(f"\t{line.lstrip()}" for line in lines[1:])]).encode() + b"\r\n"
 
 
+@lru_cache(maxsize=4)  # many messages a second bear the same date
 def date(time: int) -> str:
     """Unix seconds as a date-time of RFC 5322 §3.3, in UTC."""
     return formatdate(time).replace("-0000", "+0000")
