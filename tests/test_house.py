@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from node.cli.app import COMMANDS
+
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("node", "ai", "identity")
 MAX_FUNCTION = 60
@@ -116,3 +118,40 @@ def test_every_dependency_has_its_line_in_the_readme() -> None:
         assert found
         name = re.escape(found.group().lower()).replace(r"\-", "[-.]")
         assert re.search(rf"(?:\| |[:,]\s){name}[ ,\n]", readme), found.group()
+
+
+OPERATE = ROOT / "docs" / "operate.md"
+
+
+def test_every_metric_is_explained_to_the_operator() -> None:
+    names = set(re.findall(r'"(waxseal_\w+)"', (ROOT / "node" / "base" / "metrics.py").read_text("utf-8")))
+    assert names
+    assert names == set(re.findall(r"waxseal_\w+", OPERATE.read_text("utf-8").partition("## Metrics")[2]))
+
+
+def test_every_command_is_named_in_the_readme_or_the_operators_page() -> None:
+    pages = (ROOT / "README.md").read_text("utf-8") + OPERATE.read_text("utf-8")
+    assert not [name for name in COMMANDS if f"waxseal {name}" not in pages]
+
+
+def _texts(*folders: str) -> list[str]:
+    """Every string of the program, as it is after joining adjacent ones; parts of f-strings each for itself."""
+    trees = (ast.parse(path.read_text("utf-8")) for path in _sources(*folders))
+    constants = (node.value for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant))
+    return [value for value in constants if isinstance(value, str)]
+
+
+def test_the_operators_page_quotes_what_the_program_really_says() -> None:
+    program = _texts("node", "identity")
+    page = OPERATE.read_text("utf-8")
+    rows = re.findall(r"^\| (`+)(.+?)\1(?: and lines with keys)? \| ", _section(page, "Trouble"), re.MULTILINE)
+    fragments = [part.strip() for _, quote in rows for part in quote.split("...")]
+    events = re.findall(r"`([a-z_. ]+)`", " ".join(re.findall(r"^\| (`.*?) \| ", _section(page, "Log"), re.MULTILINE)))
+    assert len(fragments) > 25
+    assert len(events) > 12
+    assert not [event for event in events if event not in program]
+    assert not [fragment for fragment in fragments if fragment not in "\n".join(program)]
+
+
+def _section(page: str, title: str) -> str:
+    return page.partition(f"\n## {title}\n")[2].partition("\n## ")[0]

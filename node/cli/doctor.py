@@ -96,7 +96,7 @@ def _port(what: str, place: Endpoint) -> Finding:
         try:
             probe.bind((place.host, place.port))
         except PermissionError:
-            words = f"{place} needs privileges: start by systemd with the socket, or setcap cap_net_bind_service"
+            words = f"{place} needs the capability CAP_NET_BIND_SERVICE, which systemd gives (docs/operate.md)"
             return Finding(what, State.WRONG, words)
         except OSError as error:
             words = f"{place}: {error.strerror}; fine if this node is running, else see who has it: ss -ltnp"

@@ -89,7 +89,8 @@ async def _open(name: str, place: Endpoint, context: ssl.SSLContext | None) -> D
         return await open_listener(place.host, place.port, name, context)
     except PermissionError:
         raise ConfigError(
-            f"{name}: may not listen on {place}: ports under 1024 need privileges (systemd socket, or setcap)"
+            f"{name}: may not listen on {place}: ports under 1024 need the capability CAP_NET_BIND_SERVICE, "
+            "which systemd gives (docs/operate.md)"
         ) from None
     except OSError as error:
         raise ConfigError(

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import imaplib
+import shutil
 import signal
 import smtplib
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -135,6 +138,28 @@ async def test_a_second_start_finds_everything(open_node: OpenNode, plan: Plan, 
     async with open_node(settings) as house:
         assert await house.inbox() == first
         assert (house.running.rooms.keys.origin, str(house.running.rooms.keys.log_key)) == identity
+
+
+@pytest.mark.anyio
+async def test_a_copy_made_as_the_operators_page_says_is_a_whole_node(
+    open_node: OpenNode, plan: Plan, note: bytes, parcel: bytes, tmp_path: Path
+) -> None:
+    settings, copy = plan(), tmp_path / "copy"
+    async with open_node(settings) as house:
+        await house.deliver(note)
+        await house.deliver(parcel)
+        offload = house.running.rooms.offload
+        await offload.idle()
+        first = await house.inbox()
+        copy.mkdir()
+        source, target = (sqlite3.connect(folder / "waxseal.db") for folder in (settings.data, copy))
+        with closing(source), closing(target):
+            source.backup(target)  # what `.backup` of the sqlite3 program does
+        for folder in ("blobs", "blocks", "keys", "tls"):
+            if (settings.data / folder).exists():
+                shutil.copytree(settings.data / folder, copy / folder)
+    async with open_node(plan(data=copy)) as house:
+        assert await house.inbox() == first
 
 
 @pytest.mark.anyio
