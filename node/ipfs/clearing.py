@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from functools import partial
 
 from node.base.log import get_log
@@ -59,9 +60,10 @@ async def collect_garbage(database: Database, blocks: Blocks) -> int:
 async def _remove_tree(blocks: Blocks, root: Cid) -> None:
     """Children go before their parents; below a node that is missing everything went before it."""
     batch: list[Cid] = []
-    async for cid in blocks_of(blocks.get, root, unless=(BlockMissing, BlockCorrupt)):
-        batch.append(cid)
-        if len(batch) == BATCH:
-            await blocks.delete(batch)
-            batch = []
+    async with aclosing(blocks_of(blocks.get, root, unless=(BlockMissing, BlockCorrupt))) as cids:
+        async for cid in cids:
+            batch.append(cid)
+            if len(batch) == BATCH:
+                await blocks.delete(batch)
+                batch = []
     await blocks.delete(batch)

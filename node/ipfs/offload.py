@@ -155,8 +155,9 @@ class Offload:
             return 0
         content = Incoming(self._database.path.parent)
         try:
-            async for chunk in self._blobs.stream(candidate.blob_id):
-                await content.write(chunk)
+            async with aclosing(self._blobs.stream(candidate.blob_id)) as chunks:
+                async for chunk in chunks:
+                    await content.write(chunk)
             with content.view() as view:
                 buffer = readable(view)
                 if await trio.to_thread.run_sync(_sha256, buffer) != about[0]:

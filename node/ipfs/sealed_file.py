@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterable, Iterator
+from contextlib import aclosing
 from dataclasses import dataclass
 
 import trio
@@ -61,9 +62,10 @@ async def read_leaves(
     start = first * header.chunk
     length = min((last + 1) * header.chunk, header.sealed_size) - start
     index = first
-    async for leaf in read(blocks.get, root, header.sealed_size, start, length):
-        yield await trio.to_thread.run_sync(header.open, lock.key, index, leaf)
-        index += 1
+    async with aclosing(read(blocks.get, root, header.sealed_size, start, length)) as leaves:
+        async for leaf in leaves:
+            yield await trio.to_thread.run_sync(header.open, lock.key, index, leaf)
+            index += 1
 
 
 class _Tree:

@@ -7,7 +7,8 @@ of links per level, whatever the size; a read touches the leaves it needs and th
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from node.ipfs import dagpb
@@ -109,10 +110,12 @@ class Builder:
 
 
 Fetch = Callable[[Cid], Awaitable[bytes]]
+Pieces = AsyncGenerator[bytes, None]
+Cids = AsyncGenerator[Cid, None]
 """Gives a block by its CID; the bytes are checked here, so the source need not be trusted."""
 
 
-async def read(fetch: Fetch, root: Cid, size: int, start: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
+async def read(fetch: Fetch, root: Cid, size: int, start: int = 0, length: int | None = None) -> Pieces:
     """The bytes of a file from `start`, leaf by leaf, each checked against its CID before any of it is given out.
 
     Args:
@@ -123,11 +126,12 @@ async def read(fetch: Fetch, root: Cid, size: int, start: int = 0, length: int |
     """
     stop = size if length is None else min(size, start + length)
     if start < stop or size == 0:
-        async for piece in _walk(fetch, Link(root, 0, size), start, stop, MAX_DEPTH):
-            yield piece
+        async with aclosing(_walk(fetch, Link(root, 0, size), start, stop, MAX_DEPTH)) as pieces:
+            async for piece in pieces:
+                yield piece
 
 
-async def blocks_of(fetch: Fetch, root: Cid, *, unless: tuple[type[Exception], ...] = ()) -> AsyncIterator[Cid]:
+async def blocks_of(fetch: Fetch, root: Cid, *, unless: tuple[type[Exception], ...] = ()) -> Cids:
     """The CIDs of a file's tree, children before their parents; leaves are named, not fetched.
 
     This is the order of deletion: as long as a parent stands, what is left below it can still be found.
@@ -135,11 +139,12 @@ async def blocks_of(fetch: Fetch, root: Cid, *, unless: tuple[type[Exception], .
     Args:
         unless: errors of `fetch` that mean there is nothing to be found below a node; others end the walk.
     """
-    async for cid in _below(fetch, root, MAX_DEPTH, unless):
-        yield cid
+    async with aclosing(_below(fetch, root, MAX_DEPTH, unless)) as cids:
+        async for cid in cids:
+            yield cid
 
 
-async def _below(fetch: Fetch, cid: Cid, depth: int, unless: tuple[type[Exception], ...]) -> AsyncIterator[Cid]:
+async def _below(fetch: Fetch, cid: Cid, depth: int, unless: tuple[type[Exception], ...]) -> Cids:
     if cid.codec is Codec.DAG_PB:
         if depth == 0:
             raise DagError(f"the tree is deeper than {MAX_DEPTH}")
@@ -148,12 +153,13 @@ async def _below(fetch: Fetch, cid: Cid, depth: int, unless: tuple[type[Exceptio
         except unless:
             links = ()
         for link in links:
-            async for child in _below(fetch, link.cid, depth - 1, unless):
-                yield child
+            async with aclosing(_below(fetch, link.cid, depth - 1, unless)) as below:
+                async for child in below:
+                    yield child
     yield cid
 
 
-async def _walk(fetch: Fetch, link: Link, start: int, stop: int, depth: int) -> AsyncIterator[bytes]:
+async def _walk(fetch: Fetch, link: Link, start: int, stop: int, depth: int) -> Pieces:
     """Octets start..stop of the file under `link`, both counted from its own beginning."""
     if depth == 0:
         raise DagError(f"the tree is deeper than {MAX_DEPTH}")
@@ -170,8 +176,10 @@ async def _walk(fetch: Fetch, link: Link, start: int, stop: int, depth: int) -> 
     at = 0
     for child in node.links:
         if at < stop and at + child.file_size > start:
-            async for piece in _walk(fetch, child, max(0, start - at), min(child.file_size, stop - at), depth - 1):
-                yield piece
+            part = _walk(fetch, child, max(0, start - at), min(child.file_size, stop - at), depth - 1)
+            async with aclosing(part) as pieces:
+                async for piece in pieces:
+                    yield piece
         at += child.file_size
 
 

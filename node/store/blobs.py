@@ -13,7 +13,7 @@ import mmap
 import os
 import secrets
 import time
-from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import partial
@@ -225,7 +225,7 @@ class Blobs:
 
     async def stream(
         self, blob_id: int, start: int = 0, length: int | None = None, chunk: int = 64 << 10
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         """The same window in chunks of at most `chunk` octets, a frame in memory at a time."""
         about_it = await self._database.read(partial(about, blob_id=blob_id))
         if about_it is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -113,10 +114,11 @@ class Body:
     async def _stream(self, start: int, length: int, output: Output) -> None:
         left = length
         try:
-            async for chunk in self._blobs.stream(self._blob_id, start, length, CHUNK):
-                output.write(chunk)
-                left -= len(chunk)
-                await output.drain()
+            async with aclosing(self._blobs.stream(self._blob_id, start, length, CHUNK)) as chunks:
+                async for chunk in chunks:
+                    output.write(chunk)
+                    left -= len(chunk)
+                    await output.drain()
         except Disconnected:
             raise
         except (Temporary, Permanent) as error:
