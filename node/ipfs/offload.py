@@ -169,18 +169,24 @@ class Offload:
     # --- the change feed ----------------------------------------------------------------------------------------------
 
     async def _catch_up(self) -> None:
-        while rows := await self._database.read(partial(changes.after, seq=self._seen, limit=CHANGES)):
-            upto = rows[-1].seq
-            look = partial(parts.uncut, after=self._seen, upto=upto, larger_than=self._threshold)
-            for candidate in await self._database.read(look):
-                await self._attempt(candidate, 0)
-            self._seen = upto
-            self._moved.set()
-            self._moved = trio.Event()
+        full = True
+        while full:  # a page that is not full is the last: what comes meanwhile waits for the next look
+            rows = await self._database.read(partial(changes.after, seq=self._seen, limit=CHANGES))
+            full = len(rows) == CHANGES
+            if rows:
+                await self._look_at(rows[-1].seq)
         # What is to be tried again is found again after a restart: the cursor waits for it.
         if self._seen >= self._saved + CURSOR_EVERY and not self._later:
             await self._database.write(partial(changes.advance, name=CURSOR, seq=self._seen))
             self._saved = self._seen
+
+    async def _look_at(self, upto: int) -> None:
+        look = partial(parts.uncut, after=self._seen, upto=upto, larger_than=self._threshold)
+        for candidate in await self._database.read(look):
+            await self._attempt(candidate, 0)
+        self._seen = upto
+        self._moved.set()
+        self._moved = trio.Event()
 
     async def _try_again(self) -> None:
         now = trio.current_time()
