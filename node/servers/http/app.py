@@ -93,7 +93,9 @@ class WebApp:
 
 def _refused(request: Request, error: Exception) -> Response:
     code = error.status_code if isinstance(error, HTTPException) else 500
-    return answer_problem(request, {404: NOT_FOUND, 405: METHOD, 413: TOO_LARGE}.get(code, BAD_REQUEST))
+    # Part of a body that is too large was left unread: what follows on this connection is no request.
+    headers = {"connection": "close"} if code == TOO_LARGE.status else None
+    return answer_problem(request, {404: NOT_FOUND, 405: METHOD, 413: TOO_LARGE}.get(code, BAD_REQUEST), headers)
 
 
 def _short(request: Request, error: Exception) -> Response:
