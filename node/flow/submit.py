@@ -21,7 +21,7 @@ from node.flow.premises import Premises
 from node.flow.reception import Limits, Session, Transaction
 from node.flow.trace_fields import missing_fields, trace_header
 from node.mail.address_list import Group, Mailbox, addresses
-from node.mail.headers import fields
+from node.mail.headers import fields, header_end
 from node.store.accounts import Account
 from node.store.incoming import Incoming
 
@@ -30,6 +30,7 @@ log = get_log(__name__)
 LOG_IN_FIRST = Reply(530, "5.7.0", "Log in first")  # RFC 4954 §6
 NOT_YOUR_ADDRESS = Reply(550, "5.7.1", "That sender address is not yours")
 NOT_YOUR_FROM = Reply(550, "5.7.1", "The From field names an address that is not yours")
+HEADER_TOO_LARGE = Reply(550, "5.6.0", "The header is too large")
 _HEADER_LIMIT = 256 << 10
 
 
@@ -80,7 +81,10 @@ class Submit:
         """Keep the message for people here and spool it for people elsewhere, in one commit."""
         if session.account is None:
             return LOG_IN_FIRST
-        head = await incoming.head(_HEADER_LIMIT)
+        head = await _header(incoming)
+        if head is None:
+            log.info("mail.submitted", id=session.id, result="refused", reason=str(Reason.TOO_DEEP))
+            return HEADER_TOO_LARGE
         if not _from_is_own(session.account, head):
             log.info("mail.submitted", id=session.id, result="refused", reason=str(Reason.NOT_YOUR_ADDRESS))
             return NOT_YOUR_FROM
@@ -112,6 +116,14 @@ class Submit:
 
 def _owns(account: Account, address: Address | None) -> bool:
     return address is not None and address.key == parse_address(account.address).key
+
+
+async def _header(incoming: Incoming) -> bytes | None:
+    """The header block alone: a forwarded message in the body has a From of its own. None when it has no end in sight,
+    where a second From could hide."""
+    head = await incoming.head(_HEADER_LIMIT)
+    end = header_end(head, 0, len(head))
+    return None if end == len(head) < incoming.size else head[:end]
 
 
 def _from_is_own(account: Account, head: bytes) -> bool:

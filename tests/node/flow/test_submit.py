@@ -68,6 +68,33 @@ async def test_only_ones_own_from(house, submit, sender: str) -> None:
     assert await house.contents(house.bob) == []
 
 
+@pytest.mark.parametrize(
+    "forwarded",
+    [
+        "-------- Forwarded Message --------\r\nFrom: Nora <nora@example.org>\r\nDate: Mon\r\n\r\nHi.\r\n",
+        "--b\r\nContent-Type: message/rfc822\r\n\r\nFrom: nora@example.org\r\nDate: Mon\r\n\r\nHi.\r\n--b--\r\n",
+    ],
+)
+async def test_what_is_forwarded_may_be_from_anybody(house, submit, forwarded: str) -> None:
+    content = _message() + forwarded.encode()
+    transaction = house.transaction("bob@house.example", sender="ann@house.example")
+    reply = await submit.finish(_session(house, house.ann), transaction, await house.incoming(content))
+    assert reply.code == 250
+    (kept,) = await house.contents(house.bob)
+    assert "Date" in email.message_from_bytes(kept), "a Date in the body is none of the message's"
+
+
+@pytest.mark.parametrize(
+    ("header", "code"), [(b"Subject: hi\r\n\r\n", 550), (b"From: ann@house.example\r\nX: " + b"x" * 300_000, 550)]
+)
+async def test_the_header_alone_says_whose_it_is(house, submit, header: bytes, code: int) -> None:
+    content = header + b"\r\nFrom: ann@house.example\r\n\r\nHi.\r\n"
+    transaction = house.transaction("bob@house.example", sender="ann@house.example")
+    reply = await submit.finish(_session(house, house.ann), transaction, await house.incoming(content))
+    assert reply.code == code
+    assert await house.contents(house.bob) == []
+
+
 async def test_here_and_elsewhere_in_one_commit(house, submit, woken) -> None:
     transaction = house.transaction("bob@house.example", "zoe@far.example", sender="ann@house.example")
     reply = await submit.finish(
