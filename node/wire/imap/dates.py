@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from functools import lru_cache
 
 from node.wire.imap.lexer import Cursor, ParseError
@@ -53,10 +53,15 @@ def format_date_time(seconds: int) -> bytes:
 
 @lru_cache(maxsize=1024)
 def _format_day(day: int) -> bytes:
-    when = date.fromordinal(min(max(day + _EPOCH_DAY, 1), date.max.toordinal()))
+    when = _date(day)
     return b"%2d-%b-%04d" % (when.day, MONTHS[when.month - 1], when.year)
 
 
 def day_of(seconds: int) -> date:
     """The UTC day of unix seconds, as SEARCH compares INTERNALDATE "disregarding time and timezone"."""
-    return datetime.fromtimestamp(seconds, UTC).date()
+    return _date(seconds // 86400)
+
+
+def _date(day: int) -> date:
+    """Days since 1970 as a date. A zone can move a client's moment just out of the years that a date can name."""
+    return date.fromordinal(min(max(day + _EPOCH_DAY, 1), date.max.toordinal()))

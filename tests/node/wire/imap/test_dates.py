@@ -38,6 +38,16 @@ def test_a_leap_second_is_taken() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "day"),
+    [(b'"31-Dec-9999 23:59:59 -2359"', date(9999, 12, 31)), (b'" 1-Jan-0001 00:00:00 +2359"', date(1, 1, 1))],
+)
+def test_a_zone_that_leads_out_of_the_calendar(text: bytes, day: date) -> None:
+    moment = read_date_time(Cursor(text))
+    assert day_of(moment) == day
+    assert format_date_time(moment)
+
+
 def test_days() -> None:
     assert read_date(Cursor(b"1-feb-1994")) == date(1994, 2, 1)
     with pytest.raises(ParseError):
