@@ -36,7 +36,7 @@ class Append:
         Raises:
             Temporary: the disk is full or the mailbox is gone; nothing is kept.
         """
-        parcel = await pack(self.premises.database, incoming, b"")
+        parcel = await pack(self.premises.database, incoming, b"", own=True)
         return await self.premises.database.write(_keep(parcel, mailbox, flags, keywords, internaldate))
 
 

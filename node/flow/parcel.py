@@ -43,17 +43,20 @@ class Parcel:
     received: int
 
 
-async def pack(database: Database, incoming: Incoming, prefix: bytes) -> Parcel:
+async def pack(database: Database, incoming: Incoming, prefix: bytes, *, own: bool = False) -> Parcel:
     """Make a parcel of what came in, with `prefix` (whole header fields) before it.
 
     A verdict header that the sender wrote is renamed, so that nobody downstream takes a forged one for ours
     (the attack RFC 8601 §5 describes for Authentication-Results).
 
+    Args:
+        own: the message is its reader's own copy, kept octet for octet, our true verdict and the receipt included.
+
     Raises:
         Temporary: when the disk cannot take it.
     """
     with incoming.view() as view:
-        start, head = _front(view)
+        start, head = (0, b"") if own else _front(view)
         front = prefix + head
         if isinstance(view, mmap):
             with memoryview(view) as whole, whole[start:] as rest:

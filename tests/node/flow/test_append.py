@@ -13,7 +13,7 @@ pytestmark = pytest.mark.anyio
 
 async def test_kept_as_it_stands(house) -> None:
     sent = await house.premises.database.read(lambda tx: mailboxes.special(tx, house.ann.id, "\\Sent"))
-    content = b"Subject: draft\n\nbare line feeds stay as they are\n"
+    content = b"X-Waxseal-Verdict: mx.house.example; content=ham\nSubject: draft\n\nbare line feeds stay as they are\n"
     incoming = await house.incoming(content)
     made = await Append(house.premises)(sent, incoming, Flag.SEEN, frozenset({"$Label1"}), 1_700_000_000)
     assert (made.flags, made.keywords, made.internaldate) == (Flag.SEEN, {"$Label1"}, 1_700_000_000)
