@@ -50,8 +50,9 @@ async def test_no_checks_no_objection() -> None:
     assert (verdict.reply, verdict.folder, verdict.reason) == (None, "", Reason.FINE)
 
 
-async def test_mail_that_goes_in_circles_is_refused() -> None:
-    hop = b"Received: from a by b\r\n"
+@pytest.mark.parametrize("name", [b"Received", b"RECEIVED \t"])
+async def test_mail_that_goes_in_circles_is_refused(name: bytes) -> None:
+    hop = name + b": from a by b\r\n"
     body = b"\r\n" + hop * 500
     assert (await Loop().content(_subject(hop * MAX_RECEIVED + body))).reply is None
     refused = await Loop().content(_subject(hop * (MAX_RECEIVED + 1) + body))
