@@ -27,6 +27,7 @@ log = get_log(__name__)
 IDLE_SECONDS = 30.0  # from the last answer to the end of the next request's head
 BODY_SECONDS = 60.0  # between two pieces of a request; the whole of it has the guard's deadline
 SEND_SECONDS = 60.0
+FAREWELL_SECONDS = 0.1  # for an application to take note that its request is over
 MAX_HEAD = 16 * 1024  # octets of a request's head
 
 BUSY = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
@@ -54,6 +55,16 @@ class _Protocol(H11Protocol):
 
     async def _check_protocol(self, event: h11.Request) -> None:
         """Upgrades to HTTP/2 are ignored, as RFC 9110 §7.8 allows; see the module's text."""
+
+    async def _close_stream(self) -> None:
+        """Tell the application that the request is over, but do not wait for it to listen.
+
+        An application that answered in the middle of a body reads no more; with its queue full of that body, the
+        engine would wait for it inside its own answer, for ever (seen with anycorn 0.20.1).
+        """
+        with trio.move_on_after(FAREWELL_SECONDS):
+            await super()._close_stream()
+        self.stream = None
 
 
 class WebServer:
