@@ -6,9 +6,11 @@ there.
 
 from __future__ import annotations
 
+import sys
 import time
 from array import array
 from collections.abc import Collection, Iterator
+from contextlib import closing
 
 from sqlalchemy import bindparam, delete, func, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
@@ -234,10 +236,28 @@ def flag_rows(tx: Reading, mailbox_id: int, uids: Collection[int]) -> list[tuple
     return _select(tx, _LIGHT_RANGE, _LIGHT_SET, mailbox_id, uids)
 
 
-def summaries(tx: Reading, mailbox_id: int, uids: Collection[int]) -> Iterator[tuple[int, Summary]]:
-    """(uid, summary) in rising order of uid. A summary is a few KB: ask for a few hundred at a time."""
-    for uid, *parts in _select(tx, _SUMMARY_RANGE, _SUMMARY_SET, mailbox_id, uids):
-        yield uid, Summary(*parts)
+def summaries(
+    tx: Reading, mailbox_id: int, uids: Collection[int], *, octets: int = sys.maxsize
+) -> Iterator[tuple[int, Summary]]:
+    """(uid, summary) in rising order of uid. Ends early, behind at least one, once it has given out so many octets.
+
+    A summary usually has a few KB, but a sender can have it grow to more than a MB.
+    """
+    if not uids:
+        return
+    low, high = min(uids), max(uids)
+    if high - low >= 4 * len(uids):
+        rows = tx.each(_SUMMARY_SET, mailbox_id=mailbox_id, uids=as_json(uids))
+    else:
+        rows = tx.each(_SUMMARY_RANGE, mailbox_id=mailbox_id, low=low, high=high)
+    wanted = set(uids)
+    with closing(rows):
+        for uid, *parts in rows:
+            if uid in wanted:
+                yield uid, Summary(*parts)
+                octets -= sum(map(len, parts))
+                if octets <= 0:
+                    return
 
 
 def owners(tx: Reading, sha256: bytes) -> list[int]:
@@ -259,7 +279,7 @@ def _select(tx: Reading, ranged: Statement, exact: Statement, mailbox_id: int, u
     return [row for row in found if row[_UID_AT[ranged]] in wanted]
 
 
-_UID_AT = {_ROWS_RANGE: 1, _LIGHT_RANGE: 0, _SUMMARY_RANGE: 0}
+_UID_AT = {_ROWS_RANGE: 1, _LIGHT_RANGE: 0}
 
 
 def _copy(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,15 @@ class Reading:
         if statement.constants:
             params.update(statement.constants)
         return self._cursor.execute(sql, statement.arrange(params)).fetchall()
+
+    def each(self, statement: Statement, **params: Any) -> Generator[Row, None, None]:
+        """Likewise, one row at a time, for rows too large to hold them all. Read it to its end or close it."""
+        sql = statement.sql or statement.compile()
+        cursor = self._cursor.connection.cursor()
+        try:
+            yield from cursor.execute(sql, statement.arrange({**params, **statement.constants}))
+        finally:
+            cursor.close()
 
     def one(self, statement: Statement, **params: Any) -> Row | None:
         """The first row, or None; for statements that yield at most one."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from node.servers.imap.answer import Answer
 from node.servers.imap.flags import rendered
 from node.servers.imap.sections import CHUNK, Body
-from node.servers.imap.selected import BLOCK
+from node.servers.imap.selected import BLOCK, HELD
 from node.servers.imap.store import store_and_tell
 from node.store import blobs, messages
 from node.store.database import Reading, Writing
@@ -92,25 +92,46 @@ async def fetch(session: Session, command: Fetch) -> Answer:
         if wanted.sections:
             await _send_bodies(session, wanted, block)
         else:
-            lines = await session.server.database.read(partial(_lines, selected.mailbox.id, block, wanted))
-            session.output.write(lines)
-            await session.output.drain()
+            await _send_rows(session, wanted, block)
     await session.sync(expunge=command.by_uid)
     return Answer("Fetched")
 
 
-def _lines(mailbox_id: int, block: dict[int, int], wanted: Plan, tx: Reading) -> bytes:
-    """The finished FETCH responses of a block; runs on the reader's thread."""
-    uids = list(block)
+async def _send_rows(session: Session, wanted: Plan, block: dict[int, int]) -> None:
+    """The responses of a block without content."""
+    while block:
+        query = partial(_lines, session.mailbox.mailbox.id, block, wanted)
+        lines, block = await session.server.database.read(query)
+        session.output.write(lines)
+        await session.output.drain()
+
+
+def _lines(mailbox_id: int, block: dict[int, int], wanted: Plan, tx: Reading) -> tuple[bytes, dict[int, int]]:
+    """The finished FETCH responses of a block, and what is left of it; runs on the reader's thread."""
     if wanted.light:
-        return _light_lines(block, wanted, messages.flag_rows(tx, mailbox_id, uids))
-    rows = messages.rows(tx, mailbox_id, uids)
-    summaries = dict(messages.summaries(tx, mailbox_id, uids)) if wanted.prepared else {}
+        return _light_lines(block, wanted, messages.flag_rows(tx, mailbox_id, list(block))), {}
+    rows, summaries, rest = _read_rows(tx, mailbox_id, block, prepared=wanted.prepared)
     render = [_RENDER[attribute] for attribute in wanted.attributes]
-    return b"".join(
+    lines = b"".join(
         b"* %d FETCH (%b)\r\n" % (block[row.uid], b" ".join([item(row, summaries.get(row.uid)) for item in render]))
         for row in rows
     )
+    return lines, rest
+
+
+_Rows = tuple[list[Message], dict[int, Summary], dict[int, int]]
+
+
+def _read_rows(tx: Reading, mailbox_id: int, block: dict[int, int], *, prepared: bool) -> _Rows:
+    """Rows, with as many summaries as may be held where they are needed, and what is left of the block then."""
+    if not prepared:
+        return messages.rows(tx, mailbox_id, list(block)), {}, {}
+    summaries = dict(messages.summaries(tx, mailbox_id, list(block), octets=HELD))
+    last = next(reversed(summaries), None)
+    if last is None:
+        return [], {}, {}
+    rest = {} if last == next(reversed(block)) else {uid: number for uid, number in block.items() if uid > last}
+    return messages.rows(tx, mailbox_id, list(summaries)), summaries, rest
 
 
 def _light_lines(block: dict[int, int], wanted: Plan, rows: list[tuple[int, int, str, int]]) -> bytes:
@@ -131,10 +152,18 @@ def _light_lines(block: dict[int, int], wanted: Plan, rows: list[tuple[int, int,
 
 async def _send_bodies(session: Session, wanted: Plan, block: dict[int, int]) -> None:
     """The responses of a block with content; each message is read when its turn has come."""
-    uids = list(block)
-    marked = await _mark_seen(session, uids) if wanted.marks else frozenset[int]()
-    query = partial(_read_block, session.mailbox.mailbox.id, uids, wanted)
-    rows, summaries, contents = await session.server.database.read(query)
+    marked = await _mark_seen(session, list(block)) if wanted.marks else frozenset[int]()
+    while block:
+        query = partial(_read_block, session.mailbox.mailbox.id, block, wanted)
+        read, rest = await session.server.database.read(query)
+        await _send_block(session, wanted, block, marked, read)
+        block = rest
+
+
+async def _send_block(
+    session: Session, wanted: Plan, block: dict[int, int], marked: frozenset[int], read: _Block
+) -> None:
+    rows, summaries, contents = read
     for row in rows:
         summary = summaries.get(row.uid)
         attributes = wanted.attributes
@@ -155,16 +184,18 @@ async def _send_bodies(session: Session, wanted: Plan, block: dict[int, int]) ->
 _Block = tuple[list[Message], dict[int, Summary], dict[int, bytes]]
 
 
-def _read_block(mailbox_id: int, uids: list[int], wanted: Plan, tx: Reading) -> _Block:
-    """Rows, summaries by UID, and as many small contents by blob as may be held; runs on the reader's thread."""
-    rows = messages.rows(tx, mailbox_id, uids)
-    summaries = dict(messages.summaries(tx, mailbox_id, uids)) if wanted.prepared else {}
+def _read_block(mailbox_id: int, block: dict[int, int], wanted: Plan, tx: Reading) -> tuple[_Block, dict[int, int]]:
+    """Rows, summaries by UID, and as many small contents by blob as may be held; runs on the reader's thread.
+
+    What is left of the block comes second.
+    """
+    rows, summaries, rest = _read_rows(tx, mailbox_id, block, prepared=wanted.prepared)
     at_hand, ids = AT_HAND, set[int]()
     for row in rows:
         if row.size <= min(CHUNK, at_hand):
             ids.add(row.blob_id)
             at_hand -= row.size
-    return rows, summaries, dict(blobs.small(tx, ids, CHUNK))
+    return (rows, summaries, dict(blobs.small(tx, ids, CHUNK))), rest
 
 
 async def _mark_seen(session: Session, uids: list[int]) -> frozenset[int]:

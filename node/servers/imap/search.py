@@ -11,6 +11,7 @@ import trio
 from node.servers.imap.answer import Answer, Refused
 from node.servers.imap.envelope import Envelope
 from node.servers.imap.match import Candidate, Depth, Predicate, depth, predicate
+from node.servers.imap.selected import HELD
 from node.store import blobs, messages
 from node.store.database import Reading
 from node.wire.imap.search import CHARSETS, Search
@@ -63,6 +64,10 @@ def _extended(tag: bytes, command: Search, found: list[int]) -> bytes:
     return b"* ESEARCH%b\r\n" % b"".join(items)
 
 
+_Sifted = tuple[list[int], list[Candidate], dict[int, int]]
+"""UIDs that match, messages to be read, and what is left of the block for the next trip."""
+
+
 class _Examination:
     """One SEARCH under way, with its budget of time and octets."""
 
@@ -76,22 +81,31 @@ class _Examination:
     async def block(self, block: dict[int, int]) -> list[int]:
         """The UIDs in a block that match, ascending."""
         mailbox_id = self._session.mailbox.mailbox.id
-        found, unsure = await self._session.server.database.read(partial(self._by_rows, mailbox_id, block))
-        for batch in _batches(unsure):
-            found += await self._by_content(batch)
+        found: list[int] = []
+        while block:
+            query = partial(self._by_rows, mailbox_id, block)
+            sure, unsure, block = await self._session.server.database.read(query)
+            found += sure
+            for batch in _batches(unsure):
+                found += await self._by_content(batch)
         return sorted(found)
 
-    def _by_rows(self, mailbox_id: int, block: dict[int, int], tx: Reading) -> tuple[list[int], list[Candidate]]:
+    def _by_rows(self, mailbox_id: int, block: dict[int, int], tx: Reading) -> _Sifted:
         """What rows and envelopes can decide; runs on the reader's thread."""
+        rest: dict[int, int] = {}
         candidates = [Candidate(block[row.uid], row) for row in messages.rows(tx, mailbox_id, list(block))]
         found, unsure = self._sift(candidates)
         if unsure and self._deepest >= Depth.ENVELOPE:
             by_uid = {candidate.row.uid: candidate for candidate in unsure}
-            for uid, summary in messages.summaries(tx, mailbox_id, list(by_uid)):
-                by_uid[uid].envelope = Envelope(summary.envelope)
+            last = 0
+            for last, summary in messages.summaries(tx, mailbox_id, list(by_uid), octets=HELD):
+                by_uid[last].envelope = Envelope(summary.envelope)
+            if last and last != unsure[-1].row.uid:
+                rest = {uid: number for uid, number in block.items() if uid > last}
+                unsure = [candidate for candidate in unsure if candidate.row.uid <= last]
             more, unsure = self._sift(unsure)
-            found = sorted(found + more)
-        return found, unsure
+            found = [uid for uid in found if uid not in rest] + more
+        return found, unsure, rest
 
     def _sift(self, candidates: list[Candidate]) -> tuple[list[int], list[Candidate]]:
         found, unsure = [], []

@@ -12,6 +12,8 @@ from node.wire.imap.sequence import SequenceSet
 
 BLOCK = 500
 """Messages handled by one trip to the store."""
+HELD = 4 << 20
+"""Octets of prepared answers held at a time for one client: a sender can have them grow to a MB a message."""
 
 
 @dataclass(eq=False, slots=True)

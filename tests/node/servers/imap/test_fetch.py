@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from node.servers.imap import fetch, search
 from node.store.messages import Flag
 
 pytestmark = pytest.mark.anyio
@@ -116,6 +117,24 @@ async def test_a_reader_that_stalls_does_not_fill_memory(serving: Any) -> None:
         for _ in range(20):
             assert len(await client.line()) > 3_000_000
             await client.line()
+
+
+async def test_summaries_that_a_sender_has_grown_are_held_few_at_a_time(serving: Any, monkeypatch: Any) -> None:
+    for module in (fetch, search):
+        monkeypatch.setattr(module, "HELD", 1)  # each is too large for two
+    async with serving() as house:
+        await house.fill(5)
+        client = await house.ready()
+        await client.ok("STORE 5 +FLAGS.SILENT (\\Deleted \\Seen)")
+        await client.ok("EXPUNGE")
+        lines = await client.ok("FETCH 1:* (UID ENVELOPE)")
+        assert [line[:27] for line in lines[:-1]] == [b"* %d FETCH (UID %d ENVELOPE (" % (n, n) for n in (1, 2, 3, 4)]
+        assert len(await client.ok("FETCH 2:3 (BODYSTRUCTURE BODY.PEEK[1])")) == 3
+        lines = await client.ok("FETCH 1:* BODY[TEXT]")
+        assert [b"FLAGS (\\Seen)" in line for line in lines[:-1]] == [True] * 4
+        assert (await client.ok("SEARCH OR SUBJECT 3 UID 1,4"))[0] == b"* SEARCH 1 3 4"
+        assert (await client.ok("SEARCH OR SEEN TEXT nowhere"))[0] == b"* SEARCH 1 2 3 4"
+        assert (await client.ok('SEARCH FROM ann BODY "of 2"'))[0] == b"* SEARCH 2"
 
 
 async def test_expunged_elsewhere_is_passed_over(serving: Any) -> None:
