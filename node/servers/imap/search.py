@@ -83,6 +83,7 @@ class _Examination:
         mailbox_id = self._session.mailbox.mailbox.id
         found: list[int] = []
         while block:
+            self._spend(0)
             query = partial(self._by_rows, mailbox_id, block)
             sure, unsure, block = await self._session.server.database.read(query)
             found += sure
@@ -117,11 +118,14 @@ class _Examination:
                 found.append(candidate.row.uid)
         return found, unsure
 
-    async def _by_content(self, batch: list[Candidate]) -> list[int]:
-        """Read a batch and decide it, in a thread so that others need not wait."""
-        self._octets -= sum(min(candidate.row.size, MAX_READ) for candidate in batch)
+    def _spend(self, octets: int) -> None:
+        self._octets -= octets
         if self._octets < 0 or trio.current_time() > self._until:
             raise Refused("The search reads too much; narrow it down by date or folder", b"LIMIT")
+
+    async def _by_content(self, batch: list[Candidate]) -> list[int]:
+        """Read a batch and decide it, in a thread so that others need not wait."""
+        self._spend(sum(min(candidate.row.size, MAX_READ) for candidate in batch))
         ids = {candidate.row.blob_id for candidate in batch}
         server = self._session.server
         contents = await server.database.read(lambda tx: dict(blobs.small(tx, ids, BATCH_OCTETS)))

@@ -47,7 +47,8 @@ class Limits:
         idle_seconds: without a word from a logged-in client; at least 30 minutes (RFC 3501 §5.4).
         bad_commands: in a row before the connection is closed.
         failed_logins: before the connection is closed.
-        search_seconds, search_octets: for reading content in one SEARCH.
+        search_seconds: for one SEARCH.
+        search_octets: of content read in one SEARCH.
         engine: see node.wire.imap.connection.Limits.
     """
 

@@ -99,6 +99,13 @@ async def test_answers(serving: Any) -> None:
         assert b"[BADCHARSET (US-ASCII UTF-8)]" in await client.no("SEARCH CHARSET KOI8-R SUBJECT x")
 
 
+async def test_a_search_of_envelopes_is_bounded_in_time(serving: Any) -> None:
+    async with serving(search_seconds=-1) as house:
+        await house.fill(2)
+        client = await house.ready()
+        assert b"[LIMIT]" in await client.no("SEARCH SUBJECT nothing")
+
+
 async def test_a_search_is_bounded(serving: Any) -> None:
     async with serving(search_octets=300) as house:
         await house.fill(5)
