@@ -68,8 +68,8 @@ async def exchangers(resolver: Resolver, domain: str, shuffle: Shuffle) -> Seque
 async def addresses(resolver: Resolver, host: str) -> Sequence[str] | Reply:
     """The IP addresses to dial for one exchanger, IPv6 and IPv4 in turn. A Reply when there are none for ever.
 
-    Loopback, multicast and unspecified addresses are left out: an exchanger that names them would have us talk to
-    ourselves, behind every check that trusts loopback.
+    Loopback, link-local, multicast and unspecified addresses are left out: an exchanger that names them would have us
+    talk to ourselves, or to the machine that hosts us, behind every check that trusts them.
 
     Raises:
         Temporary: the name server does not answer or fails.
@@ -80,13 +80,17 @@ async def addresses(resolver: Resolver, host: str) -> Sequence[str] | Reply:
         wide, narrow = await _lookup(resolver, host, "AAAA"), await _lookup(resolver, host, "A")
         count = max(len(wide), len(narrow))
         found = [each for place in range(count) for each in (*wide[place : place + 1], *narrow[place : place + 1])]
-    usable = [str(each) for each in found if not (each.is_loopback or each.is_multicast or each.is_unspecified)]
+    usable = [str(each) for each in found if not _leads_back(each)]
     if usable:
         return usable[:MAX_ADDRESSES]
     return UNREACHABLE if found else NO_HOST
 
 
 _IP: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+def _leads_back(address: _IP) -> bool:
+    return address.is_loopback or address.is_link_local or address.is_multicast or address.is_unspecified
 
 
 def _address(text: str) -> _IP | None:

@@ -70,7 +70,7 @@ async def test_both_families_take_turns(zone: Zone, resolver: dns.asyncresolver.
     assert set(found[1:]) == {"192.0.2.1", "192.0.2.2", "192.0.2.3"}
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "127.9.9.9", "0.0.0.0", "224.0.0.1"])
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.9.9.9", "0.0.0.0", "224.0.0.1", "169.254.169.254"])
 async def test_exchangers_may_not_lead_back_to_us(
     zone: Zone, resolver: dns.asyncresolver.Resolver, address: str
 ) -> None:
@@ -80,7 +80,7 @@ async def test_exchangers_may_not_lead_back_to_us(
     assert await addresses(resolver, "mx.example.org") == ["192.0.2.1"]
 
 
-@pytest.mark.parametrize("address", ["::1", "::", "::ffff:127.0.0.1", "ff02::1"])
+@pytest.mark.parametrize("address", ["::1", "::", "::ffff:127.0.0.1", "ff02::1", "fe80::1"])
 async def test_nor_in_ipv6(zone: Zone, resolver: dns.asyncresolver.Resolver, address: str) -> None:
     zone.add("mx.example.org", "AAAA", address)
     assert await addresses(resolver, "mx.example.org") == UNREACHABLE
