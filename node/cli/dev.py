@@ -49,6 +49,7 @@ def local_settings(directory: Path, ports: Choice, classifier: bool) -> Settings
     file = directory.absolute() / FILE
     if not file.exists():
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file.touch(mode=0o600)
         file.write_text(_settings_text(directory.absolute()), "utf-8")
     settings = load_settings(file)
     if ports is Choice.AUTO:

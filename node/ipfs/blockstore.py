@@ -87,7 +87,8 @@ class LocalBlocks:
         self._threads = trio.CapacityLimiter(_THREADS)
         self._flushes = trio.CapacityLimiter(_FLUSHES)
         try:
-            self._unfinished.mkdir(parents=True, exist_ok=True)
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)  # `mode` is for the last folder of a path alone
+            self._unfinished.mkdir(mode=0o700, exist_ok=True)
             self._remove_stale()
         except OSError as error:  # a disk that is not there must not keep the node from starting: mail comes first
             log.warning("block_store_unusable", path=str(directory), error=error.strerror or str(error))

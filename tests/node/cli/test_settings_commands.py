@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from node.base.config import Settings, parse_settings, section_of
+from node.cli.dev import Choice, local_settings
 
 Call = Callable[..., Any]
 
@@ -115,3 +116,8 @@ def test_explain_a_section_that_is_none(waxseal: Call) -> None:
     said = waxseal("config", "explain", "frob")
     assert said.code == 2
     assert "there is no section 'frob'; leave it out to see all" in said.words
+
+
+def test_a_local_node_keeps_its_settings_to_itself(tmp_path: Path) -> None:
+    local_settings(tmp_path / "dev", Choice.DEFAULT, classifier=False)
+    assert (tmp_path / "dev" / "waxseal.toml").stat().st_mode & 0o777 == 0o600

@@ -176,3 +176,8 @@ async def test_stray_files_are_no_blocks(tmp_path: Path) -> None:
     await blocks.put([block(b"one")])
     (file_of(tmp_path, block(b"one").cid).parent / "notes.txt").touch()
     assert await all_ids(blocks) == {block(b"one").cid}
+
+
+async def test_nobody_else_may_look_in(tmp_path: Path) -> None:
+    LocalBlocks(tmp_path / "blocks")
+    assert (tmp_path / "blocks").stat().st_mode & 0o777 == 0o700
