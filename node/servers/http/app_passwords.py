@@ -60,7 +60,8 @@ async def revoke(request: Request) -> Response:
     person = await visitor(request)
     if person is None:
         return answer_problem(request, LOGIN_FIRST)
-    if not await house(request).passwords.revoke(person, request.path_params["id"]):
+    id = request.path_params["id"]
+    if id >= 1 << 63 or not await house(request).passwords.revoke(person, id):  # no row number is that large
         return answer_problem(request, NOT_FOUND)
     if request.method == "DELETE" or wants_json(request):
         return Response(status_code=204)

@@ -73,6 +73,8 @@ async def test_an_app_password_is_made_shown_once_and_revoked(web: Any) -> None:
         assert (await client.post(revoke[1])).headers["location"] == "/account"
         assert "My &lt;b&gt;phone" not in (await client.get("/account")).text
         assert (await client.post(revoke[1])).status_code == 404
+        for absurd in (1 << 63, 10**40):
+            assert (await client.delete(f"/app-passwords/{absurd}")).status_code == 404
         refused = await gate.password("alice@waxseal.test", password[1], "smtp", "192.0.2.1")
         assert refused != web.alice
 
