@@ -44,11 +44,12 @@ def _keep(
     parcel: Parcel, mailbox: Mailbox, flags: Flag, keywords: frozenset[str], internaldate: int | None
 ) -> Callable[[Writing], Message]:
     def work(tx: Writing) -> Message:
+        prepared = parcel.prepared()
         return messages.add(
             tx,
             mailbox.id,
-            blobs.add(tx, parcel.prepared),
-            parcel.prepared.size,
+            blobs.add(tx, prepared),
+            prepared.size,
             parcel.summary,
             flags=flags,
             keywords=keywords,

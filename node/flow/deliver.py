@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from node.anchor.leaf import Direction, Leaf
 from node.anchor.log import Log
@@ -46,6 +47,14 @@ class Order:
     smtputf8: bool = False
 
 
+class _Kept(NamedTuple):
+    """A parcel whose content has become a blob."""
+
+    blob: int
+    size: int
+    parcel: Parcel
+
+
 def deliver(tx: Writing, parcel: Parcel, order: Order, log: Log) -> int:
     """Keep one message for all its recipients; return its index in the log.
 
@@ -54,18 +63,19 @@ def deliver(tx: Writing, parcel: Parcel, order: Order, log: Log) -> int:
     Raises:
         RecipientGone: nothing is kept.
     """
-    blob = blobs.add(tx, parcel.prepared)
+    prepared = parcel.prepared()
+    kept = _Kept(blobs.add(tx, prepared), prepared.size, parcel)
     reached: set[int] = set()
     for address in order.recipients:
         resolution = resolve(tx, address)
         if isinstance(resolution, Local):
             if resolution.account.id not in reached:
                 reached.add(resolution.account.id)
-                _keep(tx, parcel, blob, resolution.account, order.folder)
+                _keep(tx, kept, resolution.account, order.folder)
         elif isinstance(resolution, Foreign) and order.may_leave:
             spool.add(
                 tx,
-                blob,
+                kept.blob,
                 order.sender,
                 str(address),
                 next_attempt=parcel.received,
@@ -74,11 +84,12 @@ def deliver(tx: Writing, parcel: Parcel, order: Order, log: Log) -> int:
             )
         else:
             raise RecipientGone(f"{address} was removed while its mail was coming in")
-    return log.append(tx, Leaf(parcel.prepared.sha256, order.direction, parcel.received, parcel.salt))
+    return log.append(tx, Leaf(prepared.sha256, order.direction, parcel.received, parcel.salt))
 
 
-def _keep(tx: Writing, parcel: Parcel, blob: int, account: Account, folder: str) -> None:
+def _keep(tx: Writing, kept: _Kept, account: Account, folder: str) -> None:
     mailbox = mailboxes.special(tx, account.id, folder) if folder else None
     mailbox = mailbox or mailboxes.find(tx, account.id, "INBOX")
     assert mailbox is not None  # every account has an inbox, and nobody can delete it
-    messages.add(tx, mailbox.id, blob, parcel.prepared.size, parcel.summary, internaldate=parcel.received)
+    parcel = kept.parcel
+    messages.add(tx, mailbox.id, kept.blob, kept.size, parcel.summary, internaldate=parcel.received)

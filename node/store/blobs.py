@@ -124,7 +124,7 @@ async def prepare(where: Database | Path, content: Content, prefix: bytes = b"",
     directory = where if isinstance(where, Path) else where.path.parent
     size = len(prefix) + len(content) - start
     if size <= QUICK:
-        return _prepare_inline(prefix + bytes(content[start:]))
+        return prepare_inline(prefix + bytes(content[start:]))
     try:
         return await trio.to_thread.run_sync(_prepare, directory, content, prefix, start, limiter=_threads())
     except OSError as error:
@@ -307,7 +307,7 @@ def _prepare(directory: Path, content: Content, prefix: bytes, start: int) -> Pr
     with memoryview(content) as whole, whole[start:] as view:
         size = len(prefix) + len(view)
         if size <= INLINE_LIMIT:
-            return _prepare_inline(prefix + bytes(view))
+            return prepare_inline(prefix + bytes(view))
         digest = hashlib.sha256(prefix)
         digest.update(view)
         name = f"{digest.hexdigest()[:2]}/{digest.hexdigest()}.{secrets.token_hex(4)}"
@@ -315,7 +315,8 @@ def _prepare(directory: Path, content: Content, prefix: bytes, start: int) -> Pr
     return Prepared(digest.digest(), size, Form.FILE, index, name)
 
 
-def _prepare_inline(content: bytes) -> Prepared:
+def prepare_inline(content: bytes) -> Prepared:
+    """Hash and compress content of at most `QUICK` octets where one stands; both let other threads go on meanwhile."""
     return Prepared(hashlib.sha256(content).digest(), len(content), Form.INLINE, frames.pack(content), "")
 
 
