@@ -12,7 +12,29 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Make the first schema."""
+    """Make the first schema, referred-to tables before those that refer to them."""
+    _account()
+    _anchor()
+    _blob()
+    _change()
+    _checkpoint()
+    _cursor()
+    _domain()
+    _leaf()
+    _node()
+    _nonce()
+    _app_password()
+    _blob_data()
+    _identity()
+    _mailbox()
+    _spool()
+    _subscription()
+    _summary()
+    _web_session()
+    _message()
+
+
+def _account() -> None:
     op.create_table(
         "account",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -28,6 +50,9 @@ def upgrade() -> None:
         sqlite_strict=True,
         sqlite_with_rowid=True,
     )
+
+
+def _anchor() -> None:
     op.create_table(
         "anchor",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -46,6 +71,8 @@ def upgrade() -> None:
     with op.batch_alter_table("anchor", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_anchor_size"), ["size"], unique=False)
 
+
+def _blob() -> None:
     op.create_table(
         "blob",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -63,6 +90,8 @@ def upgrade() -> None:
     with op.batch_alter_table("blob", schema=None) as batch_op:
         batch_op.create_index("ix_blob_unreferenced", ["id"], unique=False, sqlite_where=sa.text("refs = 0"))
 
+
+def _change() -> None:
     op.create_table(
         "change",
         sa.Column("seq", sa.Integer(), nullable=False),
@@ -79,6 +108,8 @@ def upgrade() -> None:
     with op.batch_alter_table("change", schema=None) as batch_op:
         batch_op.create_index("ix_change_account_id_modseq", ["account_id", "modseq"], unique=False)
 
+
+def _checkpoint() -> None:
     op.create_table(
         "checkpoint",
         sa.Column("size", sa.Integer(), nullable=False),
@@ -89,6 +120,9 @@ def upgrade() -> None:
         sqlite_strict=True,
         sqlite_with_rowid=True,
     )
+
+
+def _cursor() -> None:
     op.create_table(
         "cursor",
         sa.Column("name", sa.Text(), nullable=False),
@@ -98,6 +132,9 @@ def upgrade() -> None:
         sqlite_strict=True,
         sqlite_with_rowid=False,
     )
+
+
+def _domain() -> None:
     op.create_table(
         "domain",
         sa.Column("name", sa.Text(), nullable=False),
@@ -106,6 +143,9 @@ def upgrade() -> None:
         sqlite_strict=True,
         sqlite_with_rowid=False,
     )
+
+
+def _leaf() -> None:
     op.create_table(
         "leaf",
         sa.Column("index", sa.Integer(), autoincrement=False, nullable=False),
@@ -122,6 +162,8 @@ def upgrade() -> None:
     with op.batch_alter_table("leaf", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_leaf_message_sha256"), ["message_sha256"], unique=False)
 
+
+def _node() -> None:
     op.create_table(
         "node",
         sa.Column("level", sa.Integer(), nullable=False),
@@ -132,6 +174,9 @@ def upgrade() -> None:
         sqlite_strict=True,
         sqlite_with_rowid=False,
     )
+
+
+def _nonce() -> None:
     op.create_table(
         "nonce",
         sa.Column("nonce", sa.Text(), nullable=False),
@@ -145,6 +190,8 @@ def upgrade() -> None:
     with op.batch_alter_table("nonce", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_nonce_expires"), ["expires"], unique=False)
 
+
+def _app_password() -> None:
     op.create_table(
         "app_password",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -163,6 +210,8 @@ def upgrade() -> None:
     with op.batch_alter_table("app_password", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_app_password_account_id"), ["account_id"], unique=False)
 
+
+def _blob_data() -> None:
     op.create_table(
         "blob_data",
         sa.Column("blob_id", sa.Integer(), nullable=False),
@@ -173,6 +222,9 @@ def upgrade() -> None:
         sqlite_strict=True,
         sqlite_with_rowid=True,
     )
+
+
+def _identity() -> None:
     op.create_table(
         "identity",
         sa.Column("subject", sa.Text(), nullable=False),
@@ -186,6 +238,8 @@ def upgrade() -> None:
     with op.batch_alter_table("identity", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_identity_account_id"), ["account_id"], unique=False)
 
+
+def _mailbox() -> None:
     op.create_table(
         "mailbox",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -207,6 +261,9 @@ def upgrade() -> None:
         sqlite_strict=True,
         sqlite_with_rowid=True,
     )
+
+
+def _spool() -> None:
     op.create_table(
         "spool",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -232,6 +289,8 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_spool_blob_id"), ["blob_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_spool_next_attempt"), ["next_attempt"], unique=False)
 
+
+def _subscription() -> None:
     op.create_table(
         "subscription",
         sa.Column("account_id", sa.Integer(), nullable=False),
@@ -242,6 +301,9 @@ def upgrade() -> None:
         sqlite_strict=True,
         sqlite_with_rowid=False,
     )
+
+
+def _summary() -> None:
     op.create_table(
         "summary",
         sa.Column("blob_id", sa.Integer(), nullable=False),
@@ -255,6 +317,9 @@ def upgrade() -> None:
         sqlite_strict=True,
         sqlite_with_rowid=True,
     )
+
+
+def _web_session() -> None:
     op.create_table(
         "web_session",
         sa.Column("token_sha256", sa.LargeBinary(), nullable=False),
@@ -270,6 +335,8 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_web_session_account_id"), ["account_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_web_session_expires"), ["expires"], unique=False)
 
+
+def _message() -> None:
     op.create_table(
         "message",
         sa.Column("mailbox_id", sa.Integer(), nullable=False),
