@@ -204,6 +204,7 @@ spool = _table(
     _int("expires"),
     _text("last_reply"),
     _int("smtputf8"),
+    reuse=False,  # the runner remembers ids of entries that rest
 )
 
 # --- the log ----------------------------------------------------------------------------------------------------------

@@ -39,6 +39,8 @@ async def test_the_spool_keeps_its_promises(database: Database) -> None:
         await database.write(lambda tx, e=entry: spool.done(tx, e.id))
     assert await database.read(spool.next_due) is None
     assert await database.read(spool.count) == 0
+    fresh = await database.write(put)
+    assert min(entry.id for entry in fresh) > max(late.id, soon.id, now.id)  # a number is never given out twice
 
 
 async def test_a_spooled_blob_must_be_there(database: Database) -> None:

@@ -281,7 +281,7 @@ def _spool() -> None:
             ["blob.id"],
         ),
         sa.PrimaryKeyConstraint("id"),
-        sqlite_autoincrement=False,
+        sqlite_autoincrement=True,
         sqlite_strict=True,
         sqlite_with_rowid=True,
     )
