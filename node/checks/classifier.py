@@ -42,11 +42,6 @@ class ContentClassifier:
         self._junk_at = settings.junk_at
         self.problem = "" if settings.enabled else "switched off in the settings"
 
-    @property
-    def is_ready(self) -> bool:
-        """True once a model is loaded."""
-        return self._scorer is not None
-
     def use(self, scorer: Scorer, junk_at: float) -> None:
         """Judge with this model from now on; the settings' own threshold has precedence over the model's."""
         if self._junk_at is None:

@@ -31,7 +31,7 @@ def receipt(
     keys = existing_keys(settings)
     digest = _digest(message)
     made = with_database(settings, lambda database: _make(database, digest, keys, anchored))
-    typer.echo(made.model_dump_json(indent=1))
+    typer.echo(made.to_json(), nl=False)
 
 
 def _digest(message: str) -> bytes:

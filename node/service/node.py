@@ -35,6 +35,8 @@ from node.service.web import web_app
 
 log = get_log(__name__)
 
+RESTART_SECONDS = 30.0  # before a broken listener is started again
+
 Prepare = Callable[[Rooms], Awaitable[None]]
 """What a caller does with the rooms before the first door opens."""
 
@@ -63,10 +65,9 @@ async def run_node(
     Raises:
         ConfigError, Temporary: it cannot start; nothing is left open.
     """
-    Folders(settings.data).make()
-    certificate = certificate_of(settings)
-    tls = server_context(certificate)
     async with open_rooms(settings) as rooms:
+        certificate = certificate_of(settings)
+        tls = server_context(certificate)
         if prepare:
             await prepare(rooms)
         doors = await open_doors(settings, tls)
@@ -116,9 +117,6 @@ def _start_listeners(rooms: Rooms, runner: Runner, nursery: trio.Nursery) -> Non
     if rooms.settings.offload.enabled:
         nursery.start_soon(_guarded, "offload", rooms.offload.run)
     nursery.start_soon(_guarded, "house", partial(keep_house, rooms))
-
-
-RESTART_SECONDS = 30.0
 
 
 async def _guarded(name: str, run: Callable[[], Awaitable[None]]) -> None:

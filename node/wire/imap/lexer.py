@@ -90,13 +90,6 @@ class Cursor:
             raise ParseError("number is too big")
         return value
 
-    def nz_number(self) -> int:
-        """A number above zero and below 2**32."""
-        value = self.number()
-        if not value:
-            raise ParseError("zero is not allowed here")
-        return value
-
     def astring(self) -> bytes:
         """An atom (which may hold "]") or a string."""
         return self.string() if self.peek() in (b'"', b"{") else self._take(_ASTRING, "an astring")
