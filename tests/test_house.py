@@ -110,6 +110,34 @@ def test_features_match_the_inventory() -> None:
     assert {name for name, _, _ in FEATURE.findall((ROOT / "docs" / "features.md").read_text("utf-8"))} == wanted
 
 
+def _imported() -> set[str]:
+    """Top-level names of other people's packages that the product imports (training and its data readers left out)."""
+    names: set[str] = set()
+    for path in _sources(*PACKAGES):
+        if path.is_relative_to(ROOT / "ai" / "train") or path.is_relative_to(ROOT / "ai" / "data"):
+            continue
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Import):
+                names.update(alias.name.partition(".")[0] for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                names.add((node.module or "").partition(".")[0])
+    newer = {"compression"}  # the standard library's from Python 3.14 on
+    return {name for name in names if name not in sys.stdlib_module_names} - set(PACKAGES) - newer
+
+
+def test_the_product_declares_what_it_imports_and_imports_what_it_declares() -> None:
+    owners = importlib.metadata.packages_distributions()
+    used = {_normal(owner) for name in _imported() for owner in owners.get(name, [name])}
+    requirements = importlib.metadata.requires("waxseal") or []
+    declared = {_normal(re.split(r"[\[<>=~; ]", text)[0]) for text in requirements if "extra ==" not in text}
+    assert used <= declared
+    assert declared <= used
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
 def test_every_dependency_has_its_line_in_the_readme() -> None:
     readme = (ROOT / "README.md").read_text("utf-8").lower()
     for requirement in importlib.metadata.requires("waxseal") or []:

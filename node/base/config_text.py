@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
-from pydantic_core import PydanticUndefined
 
 from node.base.config import Endpoint, Section, Settings, section_of
 
@@ -43,7 +42,7 @@ def _setting(model: type[BaseModel], key: str, given: Mapping[str, Any]) -> str:
     comment = f"# {field.description}"
     if key in given:
         return f"{comment}\n{key} = {_toml(given[key])}"
-    default = None if field.default is PydanticUndefined else field.default
+    default = None if field.is_required() else field.default
     return f"{comment}\n#{key} = {'...' if default is None else _toml(default)}"
 
 
