@@ -9,53 +9,22 @@ from __future__ import annotations
 import difflib
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast, get_args
+from typing import Any, Literal, cast, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from node.base.address import AddressError, normalize_domain
+from node.base.config_opinions import ClamAv, LanguageModel, Rspamd, SpamAssassin
+from node.base.config_places import Endpoint, Endpoints, EndpointText, Section, at
 from node.base.errors import ConfigError
 
-
-class Endpoint(BaseModel):
-    """A place to listen on or to reach: `host:port`, `[v6]:port`."""
-
-    model_config = ConfigDict(frozen=True)
-    host: str
-    port: Annotated[int, Field(ge=0, le=65535)]
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
-def _endpoint(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    host, colon, port = value.rpartition(":")
-    if not colon or not port.isdigit():
-        raise ValueError(f'{value!r} is no endpoint: write "host:port", for example "0.0.0.0:25" or "[::]:25"')
-    return Endpoint(host=host.strip("[]"), port=int(port))
-
-
-EndpointText = Annotated[Endpoint, BeforeValidator(_endpoint)]
-Endpoints = list[EndpointText]
-
-
-def _at(*texts: str) -> Any:
-    """Default endpoints, written as people write them; the validator turns them into values."""
-    return list(texts)
-
-
-class Section(BaseModel):
-    """A table of the settings file. Unknown keys are refused: a misspelt limit must not be silently ignored."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+__all__ = ["Endpoint", "Section", "Settings", "parse_settings", "section_of"]
 
 
 class Smtp(Section):
     """Mail from other servers (port 25)."""
 
-    listen: Endpoints = Field(_at("0.0.0.0:25"), description="Where other mail servers reach this node.")
+    listen: Endpoints = Field(at("0.0.0.0:25"), description="Where other mail servers reach this node.")
     max_message_mib: int = Field(64, ge=1, le=2048, description="Largest message, in MiB, announced with SIZE.")
     max_recipients: int = Field(1000, ge=100, description="Recipients in one transaction (RFC 5321: 100 or more).")
     max_connections: int = Field(1000, ge=1, description="Connections at a time, all ports of SMTP together.")
@@ -65,15 +34,15 @@ class Smtp(Section):
 class Submission(Section):
     """Mail from this node's own people (587 and 465)."""
 
-    listen_starttls: Endpoints = Field(_at("0.0.0.0:587"), description="Submission with STARTTLS (RFC 6409).")
-    listen_tls: Endpoints = Field(_at("0.0.0.0:465"), description="Submission over TLS from the first byte (RFC 8314).")
+    listen_starttls: Endpoints = Field(at("0.0.0.0:587"), description="Submission with STARTTLS (RFC 6409).")
+    listen_tls: Endpoints = Field(at("0.0.0.0:465"), description="Submission over TLS from the first byte (RFC 8314).")
 
 
 class Imap(Section):
     """Reading mail."""
 
-    listen_starttls: Endpoints = Field(_at("0.0.0.0:143"), description="IMAP with STARTTLS; logging in needs TLS.")
-    listen_tls: Endpoints = Field(_at("0.0.0.0:993"), description="IMAP over TLS from the first byte (RFC 8314).")
+    listen_starttls: Endpoints = Field(at("0.0.0.0:143"), description="IMAP with STARTTLS; logging in needs TLS.")
+    listen_tls: Endpoints = Field(at("0.0.0.0:993"), description="IMAP over TLS from the first byte (RFC 8314).")
     max_connections: int = Field(10_000, ge=1, description="Connections at a time.")
     max_connections_per_address: int = Field(200, ge=1, description="Connections at a time from one network address.")
 
@@ -81,7 +50,7 @@ class Imap(Section):
 class Http(Section):
     """Login page, receipts, log and metrics."""
 
-    listen: Endpoints = Field(_at("127.0.0.1:8080"), description="Where the pages are served.")
+    listen: Endpoints = Field(at("127.0.0.1:8080"), description="Where the pages are served.")
     tls: bool = Field(False, description="Serve HTTPS here; leave it off behind a proxy that does TLS.")
     origin: str = Field(
         "",
@@ -172,6 +141,10 @@ class Settings(Section):
     tls: Tls = Tls()
     wallet: Wallet = Wallet()
     classifier: Classifier = Classifier()
+    rspamd: Rspamd = Rspamd()
+    spamassassin: SpamAssassin = SpamAssassin()
+    clamav: ClamAv = ClamAv()
+    language_model: LanguageModel = LanguageModel()
     offload: Offload = Offload()
     anchor: Anchor = Anchor()
     relay: Relay = Relay()

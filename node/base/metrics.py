@@ -22,6 +22,16 @@ verdict_seconds = Histogram(
     buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
 )
 verdicts = Counter("waxseal_verdicts_total", "Messages by the classifier's label.", ["label"])
+check_seconds = Histogram(
+    "waxseal_check_seconds",
+    "Time a further opinion took.",
+    ["check"],
+    buckets=(0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30),
+)
+check_answers = Counter(
+    "waxseal_check_answers_total", "Further opinions, by what was said or why not.", ["check", "result"]
+)
+check_breaker = Gauge("waxseal_check_breaker", "Circuit breaker: 0 closed, 1 half-open, 2 open.", ["check"])
 delivery_seconds = Histogram(
     "waxseal_commit_seconds",
     "Time from the whole content to the commit on disk.",
