@@ -90,6 +90,38 @@ web_session = _table(
     rowid=False,
 )
 
+# --- sending ----------------------------------------------------------------------------------------------------------
+
+sending = _table(
+    "sending",
+    _int("account_id", _of("account.id"), primary_key=True),
+    _int("step"),  # node.checks.sending.Step
+    _int("since"),
+    _bytes("baseline"),  # node.checks.baseline.pack
+)
+
+correspondent = _table(
+    "correspondent",
+    _int("account_id", _of("account.id"), primary_key=True),
+    _int("digest", primary_key=True),  # of an address or a domain
+    _int("last", index=True),
+    rowid=False,
+)
+
+security_event = _table(
+    "security_event",
+    _int("id", primary_key=True),
+    _int("account_id", _of("account.id"), index=True),
+    _int("time", index=True),
+    _text("kind"),
+    _text("network"),
+    _text("app_password"),  # its name then; it may be revoked since
+    _int("messages"),
+    _int("recipients"),
+    _int("fresh"),
+    _text("details"),
+)
+
 # --- content ----------------------------------------------------------------------------------------------------------
 
 blob = _table(
