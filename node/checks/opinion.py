@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -21,6 +22,17 @@ class Reason(StrEnum):
     UNSCORED_MISSING = "unscored-missing"
     UNSCORED_SLOW = "unscored-slow"
     UNSCORED_FAILED = "unscored-failed"
+    SECOND_OPINION = "second-opinion"
+    VIRUS = "virus-found"
+    VIRUS_DOUBTFUL = "virus-doubtful"
+    CHECK_UNREACHABLE = "check-unreachable"
+    CHECK_SLOW = "check-slow"
+    CHECK_GARBLED = "check-garbled"
+    CHECK_RESTING = "check-resting"
+    CHECK_BUSY = "check-busy"
+    CHECK_TOO_LARGE = "check-too-large"
+    CHECK_SKIPPED = "check-skipped"
+    CHECK_FAILED = "check-failed"
     LOOP = "mail-loop"
     NOT_LOCAL = "not-local"
     UNKNOWN_RECIPIENT = "unknown-recipient"
@@ -34,11 +46,14 @@ class Opinion:
 
     Attributes:
         reason: from the closed list.
-        label: what the message is called in the header ("ham", "spam", "unscored"), or "" when the check has none.
+        label: what the message is called in the header ("ham", "spam", "unscored", ...), or "" when the check has none.
         score: 0 (fine) to 1 (spam), or None.
         details: short phrases a person understands, for the header.
         folder: the SPECIAL-USE name of the mailbox it belongs in, or "" for no wish.
         reply: a refusal, or None to let it pass.
+        check: the check's name in the header; "content" is the node's own classifier.
+        threat: 0 (harmless) to 1 (known malware), apart from spam; None when the check does not say.
+        hold: keep it back for an admin; `folder` is where it goes while the node cannot do that.
     """
 
     reason: Reason
@@ -47,11 +62,14 @@ class Opinion:
     details: tuple[str, ...] = ()
     folder: str = ""
     reply: Reply | None = None
+    check: str = "content"
+    threat: float | None = None
+    hold: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The panel's conclusion: the first refusal wins, else the first folder wish; all opinions are kept."""
+    """The panel's conclusion: the first refusal wins, then a wish to hold, then the first folder; all are kept."""
 
     opinions: tuple[Opinion, ...]
 
@@ -66,10 +84,21 @@ class Verdict:
         return next((opinion.folder for opinion in self.opinions if opinion.folder), "")
 
     @property
+    def hold(self) -> bool:
+        """True when the message is to be kept back for an admin."""
+        return self.reply is None and any(opinion.hold for opinion in self.opinions)
+
+    @property
     def reason(self) -> Reason:
-        """The reason of whichever opinion decided."""
-        decisive = (opinion for opinion in self.opinions if opinion.reply or opinion.folder)
-        return next(decisive, self.opinions[-1]).reason if self.opinions else Reason.FINE
+        """The reason of whichever opinion decided; where none did, the first that says more than "fine"."""
+        by_weight: tuple[Callable[[Opinion], bool], ...] = (
+            lambda opinion: opinion.reply is not None,
+            lambda opinion: opinion.hold,
+            lambda opinion: bool(opinion.folder),
+            lambda opinion: opinion.reason is not Reason.FINE,
+        )
+        found = (opinion.reason for decides in by_weight for opinion in self.opinions if decides(opinion))
+        return next(found, Reason.FINE)
 
     def header(self, host: str) -> str:
         """The value of `X-Waxseal-Verdict`, in the manner of Authentication-Results (RFC 8601 §2.2)."""
@@ -79,7 +108,7 @@ class Verdict:
                 continue
             score = "" if opinion.score is None else f" score={opinion.score:.4f}"
             why = "; ".join(opinion.details) or str(opinion.reason)
-            parts.append(f'content={opinion.label}{score} reason={opinion.reason} why="{_quotable(why)}"')
+            parts.append(f'{opinion.check}={opinion.label}{score} reason={opinion.reason} why="{_quotable(why)}"')
         return "; ".join(parts)
 
 

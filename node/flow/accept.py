@@ -104,6 +104,8 @@ async def _subject(session: Session, transaction: Transaction, incoming: Incomin
         sender=str(transaction.sender or ""),
         recipients=tuple(map(str, transaction.recipients)),
         peer=session.peer[0],
+        helo=session.helo,
+        source=incoming,
     )
 
 

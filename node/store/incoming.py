@@ -54,9 +54,20 @@ class Incoming:
 
     async def head(self, length: int) -> bytes:
         """The first `length` bytes, fewer when there are not so many."""
+        return await self.read(0, length)
+
+    async def read(self, start: int, length: int) -> bytes:
+        """`length` bytes from `start` on, fewer at the end.
+
+        Raises:
+            Temporary: the disk is broken.
+        """
         if self._file is None:
-            return bytes(self._buffer[:length])
-        return await trio.to_thread.run_sync(self._head, length, limiter=_disk())
+            return bytes(self._buffer[start : start + length])
+        try:
+            return await trio.to_thread.run_sync(self._read, start, length, limiter=_disk())
+        except OSError as error:
+            raise _temporary(error) from error
 
     @contextmanager
     def view(self) -> Iterator[bytes | mmap.mmap]:
@@ -107,10 +118,11 @@ class Incoming:
                 written += os.write(self._file, view[written:])
         self._buffer = bytearray()
 
-    def _head(self, length: int) -> bytes:
+    def _read(self, start: int, length: int) -> bytes:
         assert self._file is not None
-        head = os.pread(self._file, length, 0)
-        return head + bytes(self._buffer[: length - len(head)])
+        found = os.pread(self._file, length, start)
+        behind = max(0, start - (self.size - len(self._buffer)))  # what is not written yet lies behind the file
+        return found + bytes(self._buffer[behind : behind + length - len(found)])
 
 
 def clear(directory: Path) -> int:

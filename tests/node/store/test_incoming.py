@@ -22,9 +22,9 @@ def held(directory: Path) -> list[Path]:
     return list((directory / "incoming").glob("*"))
 
 
-@given(st.lists(st.binary(max_size=50), max_size=20), st.integers(0, 200), st.integers(0, 300))
+@given(st.lists(st.binary(max_size=50), max_size=20), st.integers(0, 200), st.integers(0, 300), st.integers(0, 300))
 def test_what_goes_in_comes_out(
-    tmp_path_factory: pytest.TempPathFactory, chunks: list[bytes], memory: int, length: int
+    tmp_path_factory: pytest.TempPathFactory, chunks: list[bytes], memory: int, length: int, start: int
 ) -> None:
     async def check() -> None:
         directory = tmp_path_factory.mktemp("data")
@@ -34,9 +34,11 @@ def test_what_goes_in_comes_out(
         whole = b"".join(chunks)
         assert content.size == len(whole)
         assert await content.head(length) == whole[:length]
+        assert await content.read(start, length) == whole[start : start + length]  # part of it not yet in the file
         with content.view() as view:
             assert bytes(view[:]) == whole
         assert await content.head(length) == whole[:length]
+        assert await content.read(start, length) == whole[start : start + length]
         await content.aclose()
         assert held(directory) == []
 
