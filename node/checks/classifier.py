@@ -42,6 +42,11 @@ class ContentClassifier:
         self._junk_at = settings.junk_at
         self.problem = "" if settings.enabled else "switched off in the settings"
 
+    @property
+    def junk_at(self) -> float | None:
+        """The threshold for Junk: the settings' own, else the model's; None before there is a model."""
+        return self._junk_at
+
     def use(self, scorer: Scorer, junk_at: float) -> None:
         """Judge with this model from now on; the settings' own threshold has precedence over the model's."""
         if self._junk_at is None:

@@ -21,8 +21,12 @@ log = get_log(__name__)
 T = TypeVar("T")
 
 
-class TooLarge(WaxsealError):
-    """The message is larger than the daemon is asked about, or takes. Nobody's failure."""
+class NotAsked(WaxsealError):
+    """This message is not put to the daemon, or is too much for it; says nothing about the daemon's health."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
 
 
 class Guard:
@@ -63,28 +67,28 @@ class Guard:
         event = Event.ABANDONED
         try:
             with trio.move_on_at(end):
-                answer = await self._failures_as_reasons(question)
-                refused = isinstance(answer, Reason) and answer is not Reason.CHECK_TOO_LARGE
-                event = Event.FAILED if refused else Event.ANSWERED
+                answer, event = await self._answer(question)
                 return answer
             event = Event.FAILED
-            log.info("check.failed", check=self.name, reason=str(Reason.CHECK_SLOW))
+            self._say(Reason.CHECK_SLOW, "no whole answer in time")
             return Reason.CHECK_SLOW
         finally:
             self._breaker.settle(ticket, event)
 
-    async def _failures_as_reasons(self, question: Callable[[], Awaitable[T]]) -> T | Reason:
+    async def _answer(self, question: Callable[[], Awaitable[T]]) -> tuple[T | Reason, Event]:
         try:
-            return await question()
-        except TooLarge:
-            return Reason.CHECK_TOO_LARGE
+            return await question(), Event.ANSWERED
+        except NotAsked as error:
+            return error.reason, Event.ABANDONED
         except RemoteProtocolError as error:
-            reason, problem = Reason.CHECK_GARBLED, str(error)
+            return self._say(Reason.CHECK_GARBLED, str(error)), Event.FAILED
         except (WaxsealError, trio.TooSlowError) as error:
-            reason, problem = Reason.CHECK_UNREACHABLE, str(error)
+            return self._say(Reason.CHECK_UNREACHABLE, str(error)), Event.FAILED
         except Exception:  # a bug of ours on this way must not cost mail either
             log.exception("check.crashed", check=self.name)
-            return Reason.CHECK_FAILED
+            return Reason.CHECK_FAILED, Event.FAILED
+
+    def _say(self, reason: Reason, problem: str) -> Reason:
         log.info("check.failed", check=self.name, reason=str(reason), problem=problem[:300])
         return reason
 
@@ -92,7 +96,7 @@ class Guard:
 class Asks(Protocol):
     """Knows how to ask one daemon about a message.
 
-    Raises `RemoteProtocolError` where its answer makes no sense, `Temporary` or `Permanent` without one, `TooLarge`.
+    Raises `RemoteProtocolError` where its answer makes no sense, `Temporary` or `Permanent` without one, `NotAsked`.
     """
 
     async def ask(self, subject: Subject) -> Opinion: ...

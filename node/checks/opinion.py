@@ -31,12 +31,14 @@ class Reason(StrEnum):
     CHECK_RESTING = "check-resting"
     CHECK_BUSY = "check-busy"
     CHECK_TOO_LARGE = "check-too-large"
+    CHECK_SPENT = "check-spent"
     CHECK_SKIPPED = "check-skipped"
     CHECK_FAILED = "check-failed"
     LOOP = "mail-loop"
     NOT_LOCAL = "not-local"
     UNKNOWN_RECIPIENT = "unknown-recipient"
     NOT_YOUR_ADDRESS = "not-your-address"
+    SENDING_RESTRICTED = "sending-restricted"
     TOO_DEEP = "headers-too-large"
 
 

@@ -21,6 +21,7 @@ from ai.locate import find_model
 from ai.manifest import ModelError
 from node.base.config import Endpoint, Settings
 from node.base.errors import WaxsealError
+from node.cli.doctor_opinions import ask_all
 from node.cli.settings import ConfigOption, existing_keys, load_settings, with_database
 from node.ipfs.seal import Keys
 from node.net.tls import server_context
@@ -174,6 +175,11 @@ def _model(settings: Settings) -> Iterator[Finding]:
     yield Finding("model", State.FINE, f"{directory}: checksums hold, Junk from {model.manifest.junk:.3f}")
 
 
+def _opinions(settings: Settings) -> Iterator[Finding]:
+    for answer in ask_all(settings):
+        yield Finding(answer.what, State.FINE if answer.answers else State.WRONG, answer.words)
+
+
 def _stores(settings: Settings) -> Iterator[Finding]:
     folders = Folders(settings.data)
     for what, folder, wanted in (
@@ -188,4 +194,4 @@ def _stores(settings: Settings) -> Iterator[Finding]:
             yield Finding(what, State.FINE, str(folder) if folder.exists() else "made at the first start")
 
 
-CHECKS: tuple[Check, ...] = (_ports, _certificate, _disk, _database, _keys, _model, _stores)
+CHECKS: tuple[Check, ...] = (_ports, _certificate, _disk, _database, _keys, _model, _opinions, _stores)

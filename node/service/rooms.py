@@ -13,13 +13,13 @@ from node.anchor.log import Log
 from node.auth.gate import Gate
 from node.base.config import Settings
 from node.checks.classifier import ContentClassifier
-from node.checks.loop import Loop
 from node.checks.panel import Panel
 from node.directory.resolve import Directory
 from node.flow.premises import Premises
 from node.ipfs.offload import Offload
 from node.net.chain.embedded import EmbeddedChain
 from node.service.folders import Folders
+from node.service.judges import open_panel
 from node.store import incoming
 from node.store.blobs import Blobs
 from node.store.database import Database
@@ -54,7 +54,8 @@ async def open_rooms(settings: Settings) -> AsyncIterator[Rooms]:
     folders.make()
     incoming.clear(folders.data)
     keys = open_keys(folders.keys, settings.hostname)
-    async with Database.open(folders.database) as database:
+    classifier = ContentClassifier(settings.classifier)
+    async with Database.open(folders.database) as database, open_panel(settings, classifier) as panel:
         offload = Offload.open(database, folders.blocks, folders.keys, settings.offload.threshold_kib << 10)
         blobs = Blobs(database, folders.data, offload.parts)
         premises = Premises(
@@ -65,7 +66,6 @@ async def open_rooms(settings: Settings) -> AsyncIterator[Rooms]:
             log=Log(),
             data=folders.data,
         )
-        classifier = ContentClassifier(settings.classifier)
         yield Rooms(
             settings=settings,
             folders=folders,
@@ -74,7 +74,7 @@ async def open_rooms(settings: Settings) -> AsyncIterator[Rooms]:
             gate=Gate(database),
             premises=premises,
             classifier=classifier,
-            panel=Panel((Loop(), classifier)),
+            panel=panel,
             offload=offload,
             keys=keys,
             keeper=_keeper(settings, folders, database, keys),

@@ -117,7 +117,8 @@ class SpamcConnection:
     def _head(self) -> Answer | None:
         line, found, rest = bytes(self._buffer[: MAX_HEAD + 1]).partition(b"\r\n")
         if not found:
-            return self._short("status line")
+            self._must_go_on("status line")
+            return None
         status = _STATUS.match(line)
         if not status:
             raise RemoteProtocolError(f"spamd's status line makes no sense: {line[:80]!r}")
@@ -126,13 +127,14 @@ class SpamcConnection:
             return Answer(code, words)
         head, found, _ = rest.partition(b"\r\n\r\n")
         if not found:
-            return self._short("head")
+            self._must_go_on("head")
+            return None
         del self._buffer[: len(line) + 2 + len(head) + 4]
         fields = _fields(head)
         self._length = _length(fields)
         return Answer(code, words, _judgement(fields))
 
-    def _short(self, what: str) -> None:
+    def _must_go_on(self, what: str) -> None:
         if len(self._buffer) > MAX_HEAD:
             raise RemoteProtocolError(f"spamd's {what} is too long")
         if self._ended:

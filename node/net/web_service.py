@@ -1,0 +1,88 @@
+"""One request to a web service over HTTP, with a bound on what it may answer: httpx2 on Trio."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
+
+import httpx2 as httpx
+
+from node.base.config_places import Place, UnixSocket
+from node.base.errors import RemoteProtocolError, Temporary
+
+Content = bytes | AsyncIterable[bytes]
+Fields = Sequence[tuple[bytes, bytes]]
+PLAIN = (b"Accept-Encoding", b"identity")  # nothing is ever undone here: a few kilobytes could unfold to gigabytes
+
+
+class WebService:
+    """The HTTP service below one address. Make it with `WebService.open`; the caller sets deadlines."""
+
+    def __init__(self, client: httpx.AsyncClient, base: str, what: str) -> None:
+        self._client = client
+        self._base = base
+        self._what = what
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, base: str, what: str, headers: Fields = ()) -> AsyncIterator[WebService]:
+        """A service at an https:// or http:// address.
+
+        Args:
+            what: its name in errors; the address may be a secret of the operator's.
+            headers: sent with every request, the authorisation for example.
+        """
+        # The environment's proxies are for browsers; a redirect would hand mail and key to somebody else.
+        fixed = list(headers)
+        async with httpx.AsyncClient(timeout=None, trust_env=False, follow_redirects=False, headers=fixed) as client:
+            yield cls(client, base.rstrip("/"), what)
+
+    @classmethod
+    @asynccontextmanager
+    async def beside(cls, where: Place, what: str) -> AsyncIterator[WebService]:
+        """A daemon's service without TLS, at a port or a Unix socket."""
+        socket = str(where.path) if isinstance(where, UnixSocket) else None
+        transport = httpx.AsyncHTTPTransport(uds=socket, trust_env=False, verify=False)
+        base = "http://localhost" if socket else f"http://{where}"
+        async with httpx.AsyncClient(transport=transport, timeout=None, trust_env=False) as client:
+            yield cls(client, base, what)
+
+    async def get(self, path: str, limit: int) -> bytes:
+        """The body of an answer 200, at most `limit` octets (see `post`)."""
+        return await self._ask("GET", path, None, (), limit)
+
+    async def post(self, path: str, content: Content, headers: Fields, limit: int) -> bytes:
+        """The body of the answer 200.
+
+        Args:
+            headers: of this request, Content-Length included where `content` is a stream.
+            limit: octets of the body at most.
+
+        Raises:
+            Temporary: it cannot be reached, or its status says that it cannot answer.
+            RemoteProtocolError: what it says is no HTTP, is encoded, or is longer than `limit`.
+        """
+        return await self._ask("POST", path, content, headers, limit)
+
+    async def _ask(self, method: str, path: str, content: Content | None, headers: Fields, limit: int) -> bytes:
+        fields = [PLAIN, *headers]
+        try:
+            async with self._client.stream(method, self._base + path, content=content, headers=fields) as response:
+                if response.status_code != 200:
+                    raise Temporary(f"{self._what} answers with HTTP status {response.status_code}")
+                if response.headers.get("Content-Encoding", "identity") != "identity":
+                    raise RemoteProtocolError(f"{self._what} encodes an answer that was asked for plain")
+                return await self._bounded(response, limit)
+        except (httpx.RemoteProtocolError, httpx.DecodingError) as error:
+            raise RemoteProtocolError(f"{self._what} speaks no HTTP: {error}") from None
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise Temporary(f"no answer from {self._what}: {str(error) or type(error).__name__}") from None
+
+    async def _bounded(self, response: httpx.Response, limit: int) -> bytes:
+        data = bytearray()
+        async with aclosing(response.aiter_raw()) as pieces:
+            async for piece in pieces:
+                data += piece
+                if len(data) > limit:
+                    raise RemoteProtocolError(f"{self._what} answers more than {limit} octets")
+        return bytes(data)
