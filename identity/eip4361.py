@@ -158,6 +158,7 @@ class Expectation:
         chain_ids: those we accept.
         nonce: the one handed to this browser.
         lifetime: longest time between issue and expiry.
+        statement: compared letter for letter; None where anything may be signed for.
     """
 
     domain: str
@@ -165,6 +166,7 @@ class Expectation:
     chain_ids: frozenset[int]
     nonce: str
     lifetime: timedelta = timedelta(minutes=10)
+    statement: str | None = None
 
 
 def judge(message: Message, expected: Expectation, now: datetime) -> Refusal | None:
@@ -175,6 +177,8 @@ def judge(message: Message, expected: Expectation, now: datetime) -> Refusal | N
         return Refusal(Reason.WRONG_DOMAIN, f"the message was written for another site than {expected.domain}")
     if message.uri != expected.uri:
         return Refusal(Reason.WRONG_URI, f"the message was written for another address than {expected.uri}")
+    if expected.statement is not None and message.statement != expected.statement:
+        return Refusal(Reason.WRONG_STATEMENT, "the message was signed for something else")
     if message.chain_id not in expected.chain_ids:
         return Refusal(Reason.WRONG_CHAIN, f"chain {message.chain_id} is not accepted here")
     if message.nonce != expected.nonce:

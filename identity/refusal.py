@@ -14,6 +14,7 @@ class Reason(StrEnum):
     ADDRESS_CHECKSUM = "address-checksum"
     WRONG_DOMAIN = "wrong-domain"
     WRONG_URI = "wrong-uri"
+    WRONG_STATEMENT = "wrong-statement"
     WRONG_CHAIN = "wrong-chain"
     WRONG_NONCE = "wrong-nonce"
     ISSUED_IN_FUTURE = "issued-in-future"

@@ -25,7 +25,7 @@ from node.store.app_passwords import AppPassword
 from node.store.database import Database
 from node.store.transaction import Reading
 
-__all__ = ["SCOPES", "Gate", "Reason", "Refusal", "Scope"]
+__all__ = ["SCOPES", "Entry", "Gate", "Reason", "Refusal", "Scope"]
 
 log = get_log(__name__)
 
@@ -67,6 +67,14 @@ class _Person:
     passwords: tuple[AppPassword, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Somebody was let in: whose account it is, and by which app password."""
+
+    account: Account
+    app_password: AppPassword
+
+
 class Gate:
     """Credentials in, account or refusal out. One for the whole node: it remembers who failed.
 
@@ -88,7 +96,16 @@ class Gate:
         self._running: dict[bytes, trio.Event] = {}
 
     async def password(self, username: str, password: str, scope: Scope, peer: str) -> Account | Refusal:
-        """Let somebody in with an app password.
+        """Let somebody in with an app password; see `enter`.
+
+        Raises:
+            Temporary: the store cannot be read now.
+        """
+        found = await self.enter(username, password, scope, peer)
+        return found.account if isinstance(found, Entry) else found
+
+    async def enter(self, username: str, password: str, scope: Scope, peer: str) -> Entry | Refusal:
+        """Let somebody in with an app password, and say which one it was.
 
         1. The same credentials under way elsewhere are waited for, not derived twice.
         2. Credentials checked lately need no derivation. 3. Who failed too often waits.
@@ -125,7 +142,7 @@ class Gate:
         plain = secret.normalize(password)
         return _Attempt(address, name, plain, self._memory.digest(name.encode(), plain), network(peer))
 
-    async def _judge(self, attempt: _Attempt, scope: Scope) -> Account | Refusal:
+    async def _judge(self, attempt: _Attempt, scope: Scope) -> Entry | Refusal:
         if not await self._wait_for_twin(attempt.digest):  # 1
             return _BUSY
         known = self._memory.recall(attempt.digest)  # 2
@@ -182,7 +199,7 @@ class Gate:
             return None
         return Refusal(Reason.TOO_MANY_FAILURES, True, f"too many failed logins; wait {wait:.0f} seconds", wait)
 
-    async def _admit(self, attempt: _Attempt, password_id: int, scope: Scope) -> Account | Refusal:
+    async def _admit(self, attempt: _Attempt, password_id: int, scope: Scope) -> Entry | Refusal:
         person = await self._find(attempt)
         row = next((row for row in person.passwords if row.id == password_id), None) if person else None
         if person is None or row is None:
@@ -195,7 +212,7 @@ class Gate:
         while len(self._friends) > FRIENDS:
             self._friends.popitem(last=False)
         await self._mark(row)
-        return person.account
+        return Entry(person.account, row)
 
     async def _find(self, attempt: _Attempt) -> _Person | None:
         if attempt.address is None:

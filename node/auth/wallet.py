@@ -26,7 +26,7 @@ NONCE_SECONDS = 300
 NONCE_BYTES = 16
 STATEMENT = "Sign in to your mailbox. This signature costs nothing and moves nothing."
 
-_USED = Refusal(Reason.USED_NONCE, False, "this login was already used, or is too old; please start again")
+USED = Refusal(Reason.USED_NONCE, False, "this login was already used, or is too old; please start again")
 _UNBOUND = Refusal(
     Reason.UNBOUND_WALLET, False, "no mailbox here belongs to this wallet; ask whoever runs this node to add it"
 )
@@ -140,12 +140,12 @@ class WalletLogin:
             return Refusal(Reason.TOO_MANY_FAILURES, True, f"too many failed logins; wait {wait:.0f} seconds", wait)
         message = eip4361.parse(text)
         nonce = message.nonce if isinstance(message, eip4361.Message) else ""
-        proved = self._prove(text, signature, nonce)  # 1
+        proved = prove(text, signature, nonce, self.settings, self._clock(), statement=STATEMENT)  # 1
         if nonce:
             session = fingerprint(browser).hex()
             result = await self._database.write(lambda tx: self._open(tx, proved, nonce, session))
         else:
-            result = proved if isinstance(proved, Refusal) else _USED
+            result = proved if isinstance(proved, Refusal) else USED
         outcome = "ok"
         if isinstance(result, Refusal):
             outcome = result.reason.value
@@ -154,25 +154,35 @@ class WalletLogin:
         metrics.logins.labels("wallet", outcome).inc()
         return result
 
-    def _prove(self, text: str, signature: str, nonce: str) -> bytes | Refusal:
-        signed = ethereum.parse_signature(signature)
-        if isinstance(signed, identity.refusal.Refusal):
-            return _as_ours(signed)
-        lifetime = timedelta(seconds=NONCE_SECONDS)
-        expected = eip4361.Expectation(
-            self.settings.domain, self.settings.uri, self.settings.chain_ids, nonce, lifetime=lifetime
-        )
-        message = eip4361.verify(text, signed, expected, datetime.fromtimestamp(self._clock(), UTC))
-        return _as_ours(message) if isinstance(message, identity.refusal.Refusal) else message.address
-
     def _open(self, tx: Writing, proved: bytes | Refusal, nonce: str, session: str) -> LoggedIn | Refusal:
         fresh = nonces.take(tx, nonce, session, int(self._clock()))  # 2
         if isinstance(proved, Refusal):
             return proved
         if not fresh:
-            return _USED
+            return USED
         account = accounts.bound(tx, ethereum.subject(proved))  # 3
         return _UNBOUND if account is None else LoggedIn(account, self._sessions.begin(tx, account))
+
+
+def prove(
+    text: str, signature: str, nonce: str, settings: WalletSettings, now: float, *, statement: str
+) -> bytes | Refusal:
+    """The 20 octets of the address that signed `text` for us, now; whether it may do what it wants is another question.
+
+    Args:
+        nonce: the one in the message; whether it is good, the caller asks the store.
+        now: unix seconds.
+        statement: what the message must say: a signature for one deed is none for another.
+    """
+    signed = ethereum.parse_signature(signature)
+    if isinstance(signed, identity.refusal.Refusal):
+        return _as_ours(signed)
+    lifetime = timedelta(seconds=NONCE_SECONDS)
+    expected = eip4361.Expectation(
+        settings.domain, settings.uri, settings.chain_ids, nonce, lifetime=lifetime, statement=statement
+    )
+    message = eip4361.verify(text, signed, expected, datetime.fromtimestamp(now, UTC))
+    return _as_ours(message) if isinstance(message, identity.refusal.Refusal) else message.address
 
 
 def _as_ours(refusal: identity.refusal.Refusal) -> Refusal:

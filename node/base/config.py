@@ -97,6 +97,24 @@ class Classifier(Section):
     refuse_at: float | None = Field(None, ge=0, le=1, description="Score that refuses mail with 550. Empty: never.")
 
 
+class Sending(Section):
+    """The lookout over what each account sends: a stolen app password is slowed down, then locked."""
+
+    enabled: bool = Field(True, description="Off: no limit on what people send, and nothing is remembered of it.")
+    new_recipients_per_hour: int = Field(100, ge=10, description="Allowance of an account that is not known yet.")
+    new_recipients_per_day: int = Field(400, ge=20, description="Likewise a day; known accounts follow their own use.")
+    max_recipients_per_hour: int = Field(1000, ge=10, description="More is never usual, however an account has grown.")
+    max_recipients_per_day: int = Field(5000, ge=20, description="Likewise a day; raise both for large newsletters.")
+
+    @model_validator(mode="after")
+    def _most_is_most(self) -> Sending:
+        if self.max_recipients_per_hour < self.new_recipients_per_hour:
+            raise ValueError("max_recipients_per_hour is less than new_recipients_per_hour")
+        if self.max_recipients_per_day < self.new_recipients_per_day:
+            raise ValueError("max_recipients_per_day is less than new_recipients_per_day")
+        return self
+
+
 class Offload(Section):
     """Large attachments in the content-addressed block store."""
 
@@ -145,6 +163,7 @@ class Settings(Section):
     spamassassin: SpamAssassin = SpamAssassin()
     clamav: ClamAv = ClamAv()
     language_model: LanguageModel = LanguageModel()
+    sending: Sending = Sending()
     offload: Offload = Offload()
     anchor: Anchor = Anchor()
     relay: Relay = Relay()

@@ -37,6 +37,10 @@ delivery_seconds = Histogram(
     "Time from the whole content to the commit on disk.",
     buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5),
 )
+sending_deferred = Counter(
+    "waxseal_sending_deferred_total", "Submissions told to wait, by how far sending was restricted.", ["step"]
+)
+security_events = Counter("waxseal_security_events_total", "Security events of accounts.", ["kind"])
 logins = Counter("waxseal_logins_total", "Logins by protocol and result.", ["scope", "result"])
 offloaded_bytes = Counter("waxseal_offloaded_bytes_total", "Octets of attachments moved to the block store.")
 offload_failures = Counter("waxseal_offload_failures_total", "Attachments that stayed in the message for now.")

@@ -102,11 +102,12 @@ class Judgement:
     Attributes:
         accepted: the message may go.
         step: how far sending is restricted now.
-        pressure: 1 is the most that is usual.
+        pressure: 1 is the most that is usual; with what was deferred, when there is a restriction.
         wait: seconds until another attempt may succeed; 0 when accepted or when waiting alone does not help.
         signs: what was unusual, heaviest first.
         is_new: this step has not been reported in this event.
-        counts: of the last hour, this message included, whatever became of it.
+        is_first: nor has any other.
+        counts: of the last hour, with this message.
         ceiling: recipients an hour.
     """
 
@@ -116,6 +117,7 @@ class Judgement:
     wait: float
     signs: tuple[Sign, ...]
     is_new: bool
+    is_first: bool
     counts: Counts
     ceiling: float
 
@@ -141,8 +143,9 @@ def judge(baseline: Baseline, step: Step, attempt: Attempt, policy: Policy) -> J
         step = _step(baseline, attempt, load)
     if step is Step.FREE:
         _accept(baseline, attempt)
-        return Judgement(True, step, load.pressure, 0.0, (), False, _with(load.hour, attempt), load.ceiling)
-    is_new = step > baseline.told
+        counts = baseline.hour.sliding(attempt.time)
+        return Judgement(True, step, load.pressure, 0.0, (), False, False, counts, load.ceiling)
+    is_new, is_first = step > baseline.told, baseline.told == Step.FREE
     baseline.anomaly, baseline.told = attempt.time, max(step, baseline.told)
     due = PACE.get(step, math.inf) - abs(attempt.time - baseline.accepted)  # 4
     is_small = attempt.recipients <= TRICKLE
@@ -152,8 +155,8 @@ def judge(baseline: Baseline, step: Step, attempt: Attempt, policy: Policy) -> J
     else:
         _defer(baseline, attempt)
     wait = max(due, 1.0) if is_small and not accepted and step is not Step.LOCKED else 0.0
-    counts = _with(load.hour, attempt)
-    return Judgement(accepted, step, load.pressure, wait, load.signs, is_new, counts, load.ceiling)
+    counts = baseline.hour.sliding(attempt.time)
+    return Judgement(accepted, step, load.total, wait, load.signs, is_new, is_first, counts, load.ceiling)
 
 
 def lift(baseline: Baseline, time: float) -> None:
@@ -207,13 +210,11 @@ class _Load:
     """What an attempt would make of the last hour and day.
 
     Attributes:
-        hour: counts before the attempt.
         before, pressure, total: pressure of what was accepted before it, with it, and with what was deferred.
         ceiling: recipients an hour.
         signs: what is unusual, heaviest first.
     """
 
-    hour: Counts
     before: float
     pressure: float
     total: float
@@ -235,7 +236,7 @@ def _load(baseline: Baseline, attempt: Attempt, policy: Policy) -> _Load:
     factor = 1.0 + sum(_WEIGHTS[sign] * value for sign, value in strange.items())
     volume = Sign.VOLUME_HOUR if max(with_it[:2]) >= max(with_it[2:]) else Sign.VOLUME_DAY
     odd = sorted((sign for sign in strange if strange[sign] > 0.1), key=lambda sign: -_WEIGHTS[sign] * strange[sign])
-    return _Load(hour, max(used) * factor, max(with_it) * factor, max(asked) * factor, ceilings[1], (volume, *odd))
+    return _Load(max(used) * factor, max(with_it) * factor, max(asked) * factor, ceilings[1], (volume, *odd))
 
 
 def _strangeness(baseline: Baseline, attempt: Attempt, hour: Counts, day: Counts) -> dict[Sign, float]:

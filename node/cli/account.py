@@ -1,7 +1,8 @@
-"""`waxseal account add|list|password`."""
+"""`waxseal account add|wallet|list|password|unlock|events`."""
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -13,9 +14,11 @@ from node.auth.gate import SCOPES
 from node.base.address import Address, parse_address
 from node.base.errors import Permanent
 from node.cli.settings import ConfigOption, load_settings, with_database
-from node.store import accounts, domains
+from node.flow.sending import unlock as lift
+from node.store import accounts, domains, security_events
 from node.store.accounts import Account
 from node.store.database import Database, Reading, Writing
+from node.store.security_events import SecurityEvent
 
 app = typer.Typer(help="The people of this node.", no_args_is_help=True)
 
@@ -134,3 +137,37 @@ def password(
         return made.password
 
     typer.echo(with_database(load_settings(config), work))
+
+
+@app.command()
+def unlock(
+    address: Annotated[str, typer.Argument(help="Whose sending is locked or slowed down.")],
+    config: ConfigOption = Path("waxseal.toml"),
+) -> None:
+    """Let somebody send again, and for a day more than usual; first find out what happened."""
+    parsed = parse_address(address)
+
+    def work(tx: Writing) -> bool:
+        return lift(tx, _existing(tx, parsed).id, time.time(), "administrator")
+
+    done = with_database(load_settings(config), lambda database: database.write(work))
+    typer.echo(f"{parsed} may send again" if done else f"{parsed} was not restricted")
+
+
+@app.command()
+def events(
+    address: Annotated[str, typer.Argument(help="Whose account.")],
+    config: ConfigOption = Path("waxseal.toml"),
+) -> None:
+    """Print what was noticed, newest first: time (UTC), kind, network, app password, what was counted, details."""
+    parsed = parse_address(address)
+
+    def query(tx: Reading) -> list[SecurityEvent]:
+        return security_events.recent(tx, _existing(tx, parsed).id)
+
+    for event in with_database(load_settings(config), lambda database: database.read(query)):
+        at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(event.time))
+        counted = (
+            f"{event.messages} messages, {event.recipients} recipients, {event.fresh} new" if event.recipients else ""
+        )
+        typer.echo("\t".join([at, event.kind, event.network, event.app_password, counted, event.details]))

@@ -81,6 +81,11 @@ async def pack(database: Database, incoming: Incoming, prefix: bytes, *, own: bo
     return Parcel(prepared, summary, os.urandom(SALT_BYTES), int(time.time()))
 
 
+def small_parcel(content: bytes) -> Parcel:
+    """Make a parcel of a small message of our own, at once: for what is told within a transaction."""
+    return Parcel(content, _summarize(content), os.urandom(SALT_BYTES), int(time.time()))
+
+
 def _front(view: bytes | mmap) -> tuple[int, bytes]:
     """Where the untouched rest of the message starts, and the header to put before it when it had to be changed."""
     end = view.find(b"\r\n\r\n", 0, HEADER_LIMIT)

@@ -41,7 +41,11 @@ class Limits:
 
 @dataclass(slots=True)
 class Session:
-    """One SMTP connection as the house sees it. The session fills it in as the peer speaks."""
+    """One SMTP connection as the house sees it. The session fills it in as the peer speaks.
+
+    Attributes:
+        app_password: the name of the one that `account` logged in with.
+    """
 
     id: str
     peer: tuple[str, int]
@@ -50,6 +54,7 @@ class Session:
     extended: bool = False
     tls: TlsInfo | None = None
     account: Account | None = None
+    app_password: str = ""
 
 
 @dataclass(slots=True)
@@ -59,6 +64,7 @@ class Transaction:
     Attributes:
         sender: None for the null reverse-path `<>` (RFC 5321 §4.5.5).
         recipients: those accepted so far, in order, as written by the peer.
+        refused: how many were nobody's address.
         smtputf8: the peer asked for SMTPUTF8 (RFC 6531 §3.4).
         body: "7BIT", "8BITMIME" or "BINARYMIME".
         declared_size: octets the peer announced, or None.
@@ -66,6 +72,7 @@ class Transaction:
 
     sender: Address | None = None
     recipients: list[Address] = field(default_factory=list)
+    refused: int = 0
     smtputf8: bool = False
     body: str = "7BIT"
     declared_size: int | None = None

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from typing import NamedTuple
 
 from node.anchor.leaf import Direction
-from node.auth.gate import Gate, Refusal
+from node.auth.gate import Entry, Gate
 from node.base import metrics
 from node.base.address import Address, AddressError, parse_address
 from node.base.log import get_log
@@ -16,13 +17,15 @@ from node.checks.opinion import Reason
 from node.directory.resolve import Unknown
 from node.flow.accept import NO_SUCH_PERSON, RECIPIENT_FINE, SENDER_FINE
 from node.flow.deliver import Order, deliver
-from node.flow.parcel import pack
+from node.flow.parcel import Parcel, pack
 from node.flow.premises import Premises
 from node.flow.reception import Limits, Session, Transaction
+from node.flow.sending import Decision, Look, Lookout
 from node.flow.trace_fields import missing_fields, trace_header
 from node.mail.address_list import Group, Mailbox, addresses
 from node.mail.headers import fields, header_end
 from node.store.accounts import Account
+from node.store.database import Writing
 from node.store.incoming import Incoming
 
 log = get_log(__name__)
@@ -42,6 +45,7 @@ class Submit:
     gate: Gate
     spooled: Callable[[], None]  # told after a commit that may have spooled something
     limits: Limits = field(default_factory=Limits)
+    lookout: Lookout | None = None  # over what each account sends; None: nobody watches
     offers_auth: bool = True
 
     async def connect(self, session: Session) -> Reply | None:
@@ -50,9 +54,10 @@ class Submit:
 
     async def authenticate(self, session: Session, username: str, password: str) -> Account | Reply:
         """Ask the one door for an app password with the scope smtp."""
-        answer = await self.gate.password(username, password, "smtp", session.peer[0])
-        if not isinstance(answer, Refusal):
-            return answer
+        answer = await self.gate.enter(username, password, "smtp", session.peer[0])
+        if isinstance(answer, Entry):
+            session.app_password = answer.app_password.name
+            return answer.account
         if answer.temporary:
             return Reply(454, "4.7.0", "Too many failed logins or a passing fault; please wait and try again")
         return Reply(535, "5.7.8", "Wrong address or app password")  # RFC 4954 §6
@@ -63,12 +68,14 @@ class Submit:
             return LOG_IN_FIRST
         if not _owns(session.account, transaction.sender):
             return NOT_YOUR_ADDRESS
-        return SENDER_FINE
+        locked = await self.lookout.refusal(session.account) if self.lookout else None
+        return locked or SENDER_FINE
 
     async def recipient(self, session: Session, transaction: Transaction, address: Address) -> Reply:
         """People of ours and everybody elsewhere; an unknown address in our own domain is told at once."""
         resolution = await self.premises.directory.resolve(address)
         if isinstance(resolution, Unknown):
+            transaction.refused += 1
             metrics.recipients_refused.labels(Reason.UNKNOWN_RECIPIENT).inc()
             return NO_SUCH_PERSON
         return RECIPIENT_FINE
@@ -78,7 +85,7 @@ class Submit:
         return self.premises.incoming()
 
     async def finish(self, session: Session, transaction: Transaction, incoming: Incoming) -> Reply:
-        """Keep the message for people here and spool it for people elsewhere, in one commit."""
+        """Keep the message for people here and spool it for people elsewhere, in one commit; or have it wait."""
         if session.account is None:
             return LOG_IN_FIRST
         head = await _header(incoming)
@@ -88,30 +95,61 @@ class Submit:
         if not _from_is_own(session.account, head):
             log.info("mail.submitted", id=session.id, result="refused", reason=str(Reason.NOT_YOUR_ADDRESS))
             return NOT_YOUR_FROM
+        account = session.account
+        look = await self.lookout.look(account, session, transaction, incoming) if self.lookout else None
         host = self.premises.hostname
         prefix = trace_header(host, session, transaction) + missing_fields(head, host)
         parcel = await pack(self.premises.database, incoming, prefix)
-        order = Order(
-            sender=str(transaction.sender or ""),
-            recipients=transaction.recipients,
-            direction=Direction.SUBMITTED,
-            may_leave=True,
-            smtputf8=transaction.smtputf8,
+        kept = await self.premises.database.write(
+            partial(self._keep, parcel=parcel, order=_order(transaction), look=look)
         )
-        work = partial(deliver, parcel=parcel, order=order, log=self.premises.log)
-        leaf = await self.premises.database.write(work)
-        self.spooled()
-        metrics.messages.labels("submitted", "kept").inc()
-        metrics.message_bytes.labels("submitted").inc(incoming.size)
+        if self.lookout and kept.decision:
+            self.lookout.conclude(kept.decision)
+        return self._answer(session, account, transaction, incoming, kept)
+
+    def _keep(self, tx: Writing, parcel: Parcel, order: Order, look: Look | None) -> _Kept:
+        """The unit of work: what the lookout remembers and what is delivered come to disk together."""
+        decision = self.lookout.decide(tx, look) if self.lookout and look else None
+        if decision and decision.reply:
+            return _Kept(-1, decision)
+        return _Kept(deliver(tx, parcel, order, self.premises.log), decision)
+
+    def _answer(
+        self, session: Session, account: Account, transaction: Transaction, incoming: Incoming, kept: _Kept
+    ) -> Reply:
+        reply = kept.decision.reply if kept.decision else None
+        result, reason = ("deferred", Reason.SENDING_RESTRICTED) if reply else ("kept", Reason.FINE)
+        if reply is None:
+            self.spooled()
+            metrics.message_bytes.labels("submitted").inc(incoming.size)
+        metrics.messages.labels("submitted", result).inc()
         log.info(
             "mail.submitted",
             id=session.id,
-            result="kept",
-            account=session.account.address,
+            result=result,
+            reason=str(reason),
+            account=account.address,
             recipients=len(transaction.recipients),
             size=incoming.size,
         )
-        return Reply(250, "2.0.0", f"Kept as {session.id}, log entry {leaf}")
+        return reply or Reply(250, "2.0.0", f"Kept as {session.id}, log entry {kept.leaf}")
+
+
+class _Kept(NamedTuple):
+    """What a submission's transaction did: the leaf of the log, or a decision with a reply."""
+
+    leaf: int
+    decision: Decision | None
+
+
+def _order(transaction: Transaction) -> Order:
+    return Order(
+        sender=str(transaction.sender or ""),
+        recipients=transaction.recipients,
+        direction=Direction.SUBMITTED,
+        may_leave=True,
+        smtputf8=transaction.smtputf8,
+    )
 
 
 def _owns(account: Account, address: Address | None) -> bool:

@@ -8,7 +8,7 @@ import trio
 
 from node.base.log import get_log
 from node.service.rooms import Rooms
-from node.store import changes, web_sessions
+from node.store import changes, security_events, sending, web_sessions
 from node.store.transaction import Writing
 
 log = get_log(__name__)
@@ -25,12 +25,15 @@ async def keep_house(rooms: Rooms) -> None:
 
 
 async def go_round(rooms: Rooms) -> None:
-    """Once: blobs without a message, old changes, sessions whose time is over."""
+    """Once: blobs without a message, old changes, sessions whose time is over, what is remembered of sending."""
     removed = await rooms.blobs.collect()
     follows = rooms.settings.offload.enabled
 
     def tidy(tx: Writing) -> None:
-        web_sessions.expire(tx, int(time.time()))
+        now = int(time.time())
+        web_sessions.expire(tx, now)
+        sending.expire(tx, now)
+        security_events.expire(tx, now)
         oldest = changes.last(tx) - KEPT_CHANGES
         # What the offload has not seen yet stays, however much has happened since.
         changes.trim(tx, min(oldest, changes.cursor(tx, "offload")) if follows else oldest)

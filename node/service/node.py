@@ -31,6 +31,7 @@ from node.service.folders import Folders
 from node.service.housekeeping import keep_house
 from node.service.outgoing import open_runner
 from node.service.rooms import Rooms, open_rooms
+from node.service.sending import open_lookout
 from node.service.web import web_app
 
 log = get_log(__name__)
@@ -161,7 +162,8 @@ def _fronts(rooms: Rooms, runner: Runner, doors: Doors, tls: ssl.SSLContext) -> 
     size = settings.smtp.max_message_mib << 20
     limits = SmtpLimits(message_size=size, recipients=settings.smtp.max_recipients)
     accept = SmtpServer(Accept(rooms.premises, rooms.panel, limits), host, tls)
-    submit = SmtpServer(Submit(rooms.premises, rooms.gate, runner.wake, limits), host, tls)
+    lookout = open_lookout(rooms, doors.ports)
+    submit = SmtpServer(Submit(rooms.premises, rooms.gate, runner.wake, limits, lookout), host, tls)
     reader = ImapServer(
         rooms.database,
         rooms.blobs,

@@ -10,13 +10,16 @@ from dns.resolver import NoResolverConfiguration
 from node.anchor.leaf import Direction
 from node.base.address import Address
 from node.base.log import get_log
+from node.checks.sending import Policy
 from node.flow.deliver import Order, deliver
 from node.flow.parcel import pack
 from node.flow.premises import Premises
+from node.flow.sending import note_bounce
 from node.outbound.bounce import Bouncer, Work
 from node.outbound.relay import Relay
 from node.outbound.runner import Runner
 from node.service.rooms import Rooms
+from node.service.sending import sending_policy
 from node.store.transaction import Writing
 
 log = get_log(__name__)
@@ -33,7 +36,8 @@ def open_runner(rooms: Rooms) -> Runner:
         port=settings.relay.port,
         smarthost=(smarthost.host, smarthost.port) if smarthost else None,
     )
-    bouncer = Bouncer(settings.hostname, rooms.blobs, _Notifications(rooms.premises), time.time)
+    policy = sending_policy(settings) if settings.sending.enabled else None
+    bouncer = Bouncer(settings.hostname, rooms.blobs, _Notifications(rooms.premises, policy), time.time)
     return Runner(rooms.database, relay.carry, bouncer, time.time)
 
 
@@ -49,10 +53,15 @@ def _resolver() -> Resolver:
 
 
 class _Notifications:
-    """Makes a delivery status notification ready to be stored in the transaction that ends its cause."""
+    """Makes a delivery status notification ready to be stored in the transaction that ends its cause.
 
-    def __init__(self, premises: Premises) -> None:
+    Args:
+        policy: of the lookout, which counts the recipients that do not exist; None when there is none.
+    """
+
+    def __init__(self, premises: Premises, policy: Policy | None) -> None:
         self._premises = premises
+        self._policy = policy
 
     async def __call__(self, reader: Address, content: bytes) -> Work:
         incoming = self._premises.incoming()
@@ -64,6 +73,8 @@ class _Notifications:
         order = Order(sender="", recipients=(reader,), direction=Direction.SUBMITTED, may_leave=True)
 
         def work(tx: Writing) -> object:
+            if self._policy:
+                note_bounce(tx, reader, time.time(), self._policy)
             return deliver(tx, parcel, order, self._premises.log)
 
         return work

@@ -21,10 +21,10 @@ from node.store.transaction import Reading
 def web_app(rooms: Rooms, ports: Ports) -> WebApp:
     """Pages and interfaces over these rooms, for a node that listens on these ports."""
     settings = rooms.settings
-    local = settings.http.listen[0].host in {"127.0.0.1", "::1"} if settings.http.listen else True
+    local = is_local(rooms)
     web = WebSettings(
         domain=settings.hostname,
-        origin=settings.http.origin or _origin(rooms, ports, local),
+        origin=origin(rooms, ports),
         chain_ids=tuple(settings.wallet.chain_ids),
         session_seconds=settings.wallet.session_hours * 3600,
         mail_servers=_mail_servers("localhost" if local else settings.hostname, ports),
@@ -48,11 +48,18 @@ def _receipt(tx: Reading, *, account: Account, sha256: bytes, keys: LogKeys) -> 
     return receipts.make(tx, sha256, keys) if account.id in messages.owners(tx, sha256) else None
 
 
-def _origin(rooms: Rooms, ports: Ports, local: bool) -> str:
+def is_local(rooms: Rooms) -> bool:
+    """True when the pages are served to this machine alone, or to a proxy on it."""
+    http = rooms.settings.http
+    return http.listen[0].host in {"127.0.0.1", "::1"} if http.listen else True
+
+
+def origin(rooms: Rooms, ports: Ports) -> str:
+    """The address people type: as set, else made from hostname and port."""
     http = rooms.settings.http
     scheme = "https" if http.tls else "http"
-    host = "localhost" if local else rooms.settings.hostname
-    return f"{scheme}://{host}:{ports.http}"
+    host = "localhost" if is_local(rooms) else rooms.settings.hostname
+    return http.origin or f"{scheme}://{host}:{ports.http}"
 
 
 def _mail_servers(host: str, ports: Ports) -> tuple[MailServer, ...]:

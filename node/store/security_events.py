@@ -22,7 +22,8 @@ class SecurityEvent:
         kind: "sending-slowed", "sending-held", "sending-locked", "sending-unlocked".
         network: where the client was, "" when it does not matter.
         app_password: the name of the one that was used, "" when none was.
-        messages, recipients, fresh: of the last hour; `fresh` were never written to before.
+        messages, recipients, fresh: of the last hour: messages taken, recipients asked for, and how many of these, as
+            far as they were looked at, were never written to before.
         details: words from a closed list, joined by spaces; for an unlock, who did it.
     """
 

@@ -83,7 +83,7 @@ def digest(text: str) -> int:
 
 def known(tx: Reading, account_id: int, digests: list[int]) -> dict[int, int]:
     """Those the account has written to, and when last (to the month)."""
-    return dict(tx.execute(_KNOWN, account_id=account_id, digests=json.dumps(digests)))  # type: ignore[arg-type]
+    return dict(tx.execute(_KNOWN, account_id=account_id, digests=json.dumps(digests)))
 
 
 def meet(tx: Writing, account_id: int, digests: list[int], found: Mapping[int, int], now: int) -> None:

@@ -13,12 +13,13 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from node.auth.app_passwords import AppPasswords
+from node.auth.consent import Consent
 from node.auth.gate import Gate
 from node.auth.sessions import Sessions
 from node.auth.wallet import WalletLogin
 from node.base.errors import Temporary
 from node.base.log import get_log
-from node.servers.http import app_passwords, pages, records, siwe, status
+from node.servers.http import app_passwords, pages, records, siwe, status, unlock
 from node.servers.http.guard import Guard
 from node.servers.http.house import Checkpoint, House, Receipt
 from node.servers.http.problem import BAD_REQUEST, BROKEN, METHOD, NOT_FOUND, SHORTAGE, TOO_LARGE, answer_problem
@@ -32,9 +33,12 @@ ROUTES = (
     Route("/", pages.landing),
     Route("/login", pages.login),
     Route("/account", pages.account),
+    Route("/account/unlock", unlock.page),
     Route("/static/{name}", pages.static),
     Route("/auth/siwe/nonce", siwe.nonce, methods=["POST"]),
     Route("/auth/siwe/verify", siwe.verify, methods=["POST"]),
+    Route("/auth/unlock/nonce", unlock.nonce, methods=["POST"]),
+    Route("/auth/unlock/verify", unlock.verify, methods=["POST"]),
     Route("/auth/logout", siwe.logout, methods=["POST"]),
     Route("/app-passwords", app_passwords.listing),
     Route("/app-passwords", app_passwords.create, methods=["POST"]),
@@ -80,6 +84,7 @@ class WebApp:
             settings=settings,
             sessions=sessions,
             wallet=WalletLogin(database, sessions, settings.wallet, clock=clock),
+            consent=Consent(database, settings.wallet, settings.origin, clock=clock),
             passwords=AppPasswords(database),
             templates=Templates(settings),
             receipt=receipt,

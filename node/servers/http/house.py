@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from node.auth.app_passwords import AppPasswords
+from node.auth.consent import Consent
 from node.auth.gate import Gate
 from node.auth.sessions import Sessions
 from node.auth.wallet import WalletLogin
@@ -34,6 +35,7 @@ class House:
     settings: WebSettings
     sessions: Sessions
     wallet: WalletLogin
+    consent: Consent
     passwords: AppPasswords
     templates: Templates
     receipt: Receipt | None

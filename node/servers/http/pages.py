@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from functools import partial
 from typing import Any
 
 from starlette.requests import Request
@@ -10,12 +12,22 @@ from starlette.responses import RedirectResponse, Response
 from identity import ethereum
 from node.auth.app_passwords import MAX_NAME
 from node.auth.gate import SCOPES
+from node.flow.sending import Kind, Restriction, restriction
 from node.servers.http.house import House, house, visitor
 from node.servers.http.problem import NOT_FOUND, Problem, answer_problem
-from node.store import accounts
+from node.store import accounts, security_events
 from node.store.accounts import Account
+from node.store.security_events import SecurityEvent
+from node.store.transaction import Reading
 
 SCOPE_WORDS = {"imap": "Read mail", "smtp": "Send mail"}
+EVENT_WORDS = {
+    Kind.SLOWED: "Sending slowed down",
+    Kind.HELD: "Sending slowed down further",
+    Kind.LOCKED: "Sending locked",
+    Kind.UNLOCKED: "Sending unlocked",
+}
+EVENTS = 10  # shown on the account page
 FOREVER = "public, max-age=31536000, immutable"
 
 
@@ -47,7 +59,7 @@ async def account(request: Request) -> Response:
 
 async def account_page(here: House, person: Account, status: int = 200, **values: Any) -> Response:
     """The account page; `created` shows a new app password, `mistake` what was wrong with the form."""
-    wallets = await here.database.read(lambda tx: list(accounts.identities(tx, person.id)))
+    wallets, restricted, events = await here.database.read(partial(_account, id=person.id))
     values = {"created": None, "mistake": "", "typed": "", "chosen": SCOPES, **values}
     return here.templates.page(
         "account.html",
@@ -55,10 +67,19 @@ async def account_page(here: House, person: Account, status: int = 200, **values
         account=person,
         wallets=[_as_wallets_show_it(subject) for subject in wallets],
         passwords=await here.passwords.listing(person),
+        restriction=restricted,
+        events=events,
+        event_words=EVENT_WORDS,
         scopes=SCOPE_WORDS,
         max_name=MAX_NAME,
         **values,
     )
+
+
+def _account(tx: Reading, id: int) -> tuple[list[str], Restriction | None, list[SecurityEvent]]:
+    """Wallets, what stands in the way of sending, and what happened lately."""
+    found = security_events.recent(tx, id, EVENTS)
+    return list(accounts.identities(tx, id)), restriction(tx, id, time.time()), found
 
 
 def _as_wallets_show_it(subject: str) -> str:

@@ -52,10 +52,10 @@ def answer_problem(request: Request, problem: Problem, headers: dict[str, str] |
     return response
 
 
-def answer_refusal(request: Request, refusal: Refusal) -> Response:
+def answer_refusal(request: Request, refusal: Refusal, title: str = "You were not logged in") -> Response:
     """A login that was refused: 429 when waiting helps, 403 when it does not."""
     words = refusal.words[0].upper() + refusal.words[1:]
     status = 429 if refusal.reason in (Reason.TOO_MANY_FAILURES, Reason.BUSY) else 403
-    problem = Problem(status, refusal.reason.value, "You were not logged in", f"{words}.")
+    problem = Problem(status, refusal.reason.value, title, f"{words}.")
     headers = {"retry-after": str(math.ceil(refusal.retry_after))} if refusal.temporary else None
     return answer_problem(request, problem, headers)

@@ -30,6 +30,8 @@ def test_endpoints_are_written_as_people_write_them() -> None:
         ('hostname = "a.example"\n[tls]\ncertificate = "x.pem"', "set both certificate and key, or neither"),
         ('hostname = "a.example"\n[classifier]\njunk_at = 1.5', "classifier.junk_at"),
         ('hostname = "a.example"\n[http]\norigin = "mail.example.org"', "an origin starts with https://"),
+        ('hostname = "a.example"\n[sending]\nmax_recipients_per_hour = 50', "less than new_recipients_per_hour"),
+        ('hostname = "a.example"\n[sending]\nmax_recipients_per_day = 50', "less than new_recipients_per_day"),
         ("hostname = ", "is no TOML"),
     ],
 )

@@ -148,3 +148,12 @@ def test_a_data_directory_that_cannot_be_made(waxseal: Call, place: Any) -> None
     said = waxseal("account", "list", "-c", place.config)
     assert said.code == 1
     assert "cannot open" in said.err
+
+
+def test_unlocking_and_events_of_an_account_that_never_sent(run: Call) -> None:
+    run("account", "add", "ann@example.test")
+    assert run("account", "unlock", "ann@example.test").out == "ann@example.test was not restricted\n"
+    said = run("account", "events", "ann@example.test")
+    assert (said.code, said.out) == (0, "")
+    for command in ("unlock", "events"):
+        assert "bob@example.test has no account" in run("account", command, "bob@example.test").err

@@ -102,6 +102,7 @@ async def test_a_browser_without_its_cookie_is_refused(web: Any) -> None:
     ("old", "new", "reason"),
     [
         ("^127", "128", "wrong-domain"),
+        ("Sign in to your mailbox", "Sign away your mailbox", "wrong-statement"),
         ("/login\n", "/other\n", "wrong-uri"),
         ("Chain ID: 1", "Chain ID: 137", "wrong-chain"),
         (r"Issued At: \d{4}", "Issued At: 2999", "issued-in-future"),

@@ -1,0 +1,103 @@
+// Find the wallets in this browser (EIP-6963, else EIP-1193's window.ethereum), let one be chosen, let it sign.
+
+const list = document.getElementById("wallets");
+const none = document.getElementById("none");
+const status = document.getElementById("status");
+const known = new Set();
+const PATIENCE = 400; // milliseconds in which wallets announce themselves
+
+export function say(text, bad = false) {
+  status.textContent = text;
+  status.classList.toggle("bad", bad);
+}
+
+// Shows the wallets; `act(name, provider)` is called with the chosen one, and what it throws is shown.
+export function offerWallets(act) {
+  const look = () => {
+    say("Looking for wallets…");
+    window.dispatchEvent(new Event("eip6963:requestProvider"));
+    setTimeout(() => {
+      if (known.size === 0 && window.ethereum) offer(act, "injected", "Wallet in this browser", null, window.ethereum);
+      list.setAttribute("aria-busy", "false");
+      none.hidden = known.size > 0;
+      if (known.size === 0) say("");
+    }, PATIENCE);
+  };
+  window.addEventListener("eip6963:announceProvider", ({ detail }) => {
+    if (detail?.info?.uuid && detail.provider) {
+      offer(act, detail.info.uuid, String(detail.info.name), detail.info.icon, detail.provider);
+    }
+  });
+  document.getElementById("again").addEventListener("click", look);
+  look();
+}
+
+function offer(act, id, name, icon, provider) {
+  if (known.has(id)) return;
+  known.add(id);
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "wallet";
+  const picture = document.createElement(isPicture(icon) ? "img" : "span");
+  if (isPicture(icon)) {
+    picture.src = icon;
+    picture.alt = "";
+  } else {
+    picture.className = "blank";
+  }
+  const words = document.createElement("span");
+  words.textContent = name; // never as HTML: any extension can announce any name
+  button.append(picture, words);
+  button.addEventListener("click", async () => {
+    busy(true);
+    try {
+      await act(name, provider);
+    } catch (error) {
+      say(explain(name, error), true);
+      busy(false);
+    }
+  });
+  list.append(button);
+  none.hidden = true;
+  say("");
+}
+
+const isPicture = (icon) => typeof icon === "string" && icon.startsWith("data:image/");
+
+// Asks the wallet for its account, `path` for a message to that account, and the wallet for its signature.
+export async function signed(path, name, provider) {
+  say(`Asking ${name} for your account…`);
+  const [address] = await provider.request({ method: "eth_requestAccounts" });
+  if (!address) throw new Error(`${name} named no account. Unlock it and try again.`);
+  const chain = Number(await provider.request({ method: "eth_chainId" }));
+  const { message } = await post(path, { address, chain_id: Number.isSafeInteger(chain) ? chain : null });
+  say(`Please sign in ${name}. It costs nothing.`);
+  const signature = await provider.request({ method: "personal_sign", params: [hex(message), address] });
+  say("Checking the signature…");
+  return { message, signature };
+}
+
+function explain(name, error) {
+  if (error?.code === 4001) return `You declined in ${name}. Choose a wallet to try again.`; // EIP-1193
+  if (error?.code === -32002) return `${name} is already asking you something. Open it and answer there.`;
+  if (error instanceof TypeError) return "This node cannot be reached right now. Check your connection and try again.";
+  return error?.message || `${name} gave no answer. Try again.`;
+}
+
+export async function post(path, body) {
+  const response = await fetch(path, {
+    method: "POST",
+    headers: { "content-type": "application/json", accept: "application/json" },
+    body: JSON.stringify(body),
+  });
+  const answer = await response.json().catch(() => ({}));
+  if (!response.ok) throw new Error(answer.words || `The node answered ${response.status}. Try again.`);
+  return answer;
+}
+
+const hex = (text) =>
+  "0x" + Array.from(new TextEncoder().encode(text), (octet) => octet.toString(16).padStart(2, "0")).join("");
+
+function busy(is) {
+  for (const button of list.children) button.disabled = is;
+}
