@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ai.locate import MANIFEST
 
-FORMAT = 1
+FORMAT = 2
 
 
 class ModelError(Exception):
@@ -22,9 +22,13 @@ class Manifest:
 
     name: str
     created: str  # ISO date
-    labels: tuple[str, ...]
+    labels: tuple[str, ...]  # of the transformer's outputs
     window: int  # tokens
-    temperature: float  # logits are divided by it before the softmax
+    linear_scale: float  # what one step of the 8-bit linear weights is worth
+    linear_bias: float
+    blend: tuple[float, ...]  # log-odds of spam = transformer's x [0] + linear's x [1] + [2]
+    calibration: dict[str, tuple[float, float]]  # other classes: log-odds = transformer's x [0] + [1]
+    release: float  # a linear margin below it is sure ham: the transformer is not asked
     junk: float  # at or above: spam
     refuse: float  # at or above: sure spam; nothing is refused unless the operator says so
     sha256: dict[str, str]
@@ -43,13 +47,18 @@ def read_manifest(folder: Path) -> Manifest:
     """
     try:
         stored = json.loads((folder / MANIFEST).read_bytes())
-        manifest = Manifest(**{**stored, "labels": tuple(stored["labels"])})
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        if stored.get("format") == FORMAT:
+            stored |= {"labels": tuple(stored["labels"]), "blend": tuple(stored["blend"])}
+            stored["calibration"] = {name: tuple(pair) for name, pair in stored["calibration"].items()}
+            manifest = Manifest(**stored)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(
             f"No usable {MANIFEST} in {folder} ({error}). Point classifier.model at a model folder."
         ) from error
-    if manifest.format != FORMAT:
-        raise ModelError(f"{folder / MANIFEST} has format {manifest.format}; this version reads format {FORMAT}.")
+    if stored.get("format") != FORMAT:
+        raise ModelError(
+            f"{folder / MANIFEST} has format {stored.get('format')}; this version reads format {FORMAT}. Run `make model`."
+        )
     for name, expected in manifest.sha256.items():
         _check(folder, name, expected)
     return manifest

@@ -41,7 +41,7 @@ def _features(view: View) -> tuple[tuple[Reason, bool], ...]:
         (Reason.NUMBER, view.has_address_link),
         (Reason.PUNYCODE, view.has_punycode),
         (Reason.FORM, view.inputs > 0),
-        (Reason.INVISIBLE, view.zero_width > 4),
+        (Reason.INVISIBLE, view.disguises.any),
         (Reason.HIDDEN, view.hidden > 400),
         (Reason.SHORTENER, view.has_shortener),
     )

@@ -7,11 +7,11 @@ what a message is; they never enter. The same function serves training and the r
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from ai.fold import Disguises, plain_letters, unmasked
 from ai.known import DANGEROUS, FREE_MAIL, SECOND_LEVEL, SHORTENERS
 from ai.parts import MAX_TEXT, Parts, walk
 from ai.visible import Visible, read_html
@@ -19,27 +19,23 @@ from ai.visible import Visible, read_html
 HEAD = 6000  # characters of visible text kept from the beginning
 TAIL = 2000  # and from the end: a short spam may stand behind a long harmless text
 
-_ZERO_WIDTH = re.compile(
-    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f]"
-)
-# Between Latin, Greek or Cyrillic letters these only disguise; soft hyphens, and joiners of other scripts, are honest.
-_LETTER = "[a-zA-Z\u00c0-\u052f]"
-_INSIDE_WORD = re.compile(f"(?<={_LETTER})[\u180e\u200b-\u200f\u2060-\u2064\ufeff]+(?={_LETTER})")
 _LIST_TAG = re.compile(r"^((?:\s{0,4}(?:re|fwd?|aw|sv|wg)\s{0,4}:)*)\s{0,8}\[[^\]]{1,40}\]\s{0,8}", re.IGNORECASE)
 _LIST_FOOTER = re.compile(
     r"\n[_=-]{10,200}[^\n]{0,40}\n.{0,300}?(?:mailing list|mailman|sponsored by|unsubscribe)", re.IGNORECASE | re.DOTALL
 )
 _URL = re.compile(r"(?i)\b(?:https?://|www\.)[^\s<>\"'()\[\]]{1,2000}")
 _ADDRESS = re.compile(r"[\w.+-]{1,64}@([\w-]{1,63}(?:\.[\w-]{1,63}){0,6})")
+_LOCAL = re.compile(r"([\w.+'-]{1,64})@")
 _SHOWN_HOST = re.compile(r"(?i)(?:https?://)?((?:[a-z0-9-]{1,63}\.){1,5}[a-z]{2,12})(?:[/?#:]|$)")
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A message as a judge sees it. Texts are NFKC without zero-width characters; ``text`` has at most HEAD + TAIL."""
+    """A message as a judge sees it. Texts are as a person reads them (`ai.fold`); ``text`` has at most HEAD + TAIL."""
 
     subject: str
     from_name: str
+    from_user: str  # local part, lower case
     from_domain: str  # lower case; "" when there is none
     reply_domain: str  # of Reply-To, only when it belongs to somebody else than From
     text: str
@@ -47,7 +43,7 @@ class View:
     link_mismatches: int  # links whose words show another domain than they lead to
     attachments: tuple[str, ...]
     hidden: int  # letters hidden by style
-    zero_width: int  # invisible characters inside words
+    disguises: Disguises  # of subject, name and text
     images: int
     inputs: int
     is_html: bool
@@ -75,21 +71,25 @@ def text_view(raw: bytes, limit: int = MAX_TEXT) -> View:
     plain = "\n".join(text.characters for text in parts.texts if text.subtype == "plain")[:limit]
     pages = [read_html(text.characters[:limit]) for text in parts.texts if text.subtype == "html"]
     shown = _shown("\n".join(page.text for page in pages), _without_list_footer(plain))
-    subject, name, from_domain = _sender_and_subject(parts)
+    subject, name, address = _sender_and_subject(parts)
+    (subject, in_subject), (name, in_name) = unmasked(_LIST_TAG.sub(r"\1 ", subject)), unmasked(name)
+    text, in_text = unmasked(shown)
+    from_domain = _domain(address)
     reply = _domain(parts.fields.get("reply-to", ""))
     targets, mismatches = _links(pages, plain)
     hosts = [host for host in map(_host, targets) if host]
     return View(
-        subject=_clean(_LIST_TAG.sub(r"\1 ", subject))[:300],
+        subject=_clean(subject)[:300],
         from_name=_clean(name)[:100],
+        from_user=_user(address),
         from_domain=from_domain,
         reply_domain=reply if reply and registrable(reply) != registrable(from_domain) else "",
-        text=_clean(shown),
+        text=_clean(text),
         links=tuple(dict.fromkeys(map(registrable, hosts)))[:20],
         link_mismatches=mismatches,
         attachments=tuple(_clean(item) for item in parts.attachments),
         hidden=sum(page.hidden for page in pages),
-        zero_width=len(_INSIDE_WORD.findall(shown)) + len(_INSIDE_WORD.findall(f"{subject} {name}")),
+        disguises=in_subject + in_name + in_text,
         images=parts.images + sum(page.images for page in pages),
         inputs=sum(page.inputs for page in pages),
         is_html=bool(pages),
@@ -102,7 +102,12 @@ def text_view(raw: bytes, limit: int = MAX_TEXT) -> View:
 def _sender_and_subject(parts: Parts) -> tuple[str, str, str]:
     sender = parts.fields.get("from", "")[:1000]
     name = sender.rpartition("<")[0].strip(" \"'") if "<" in sender else ""
-    return parts.fields.get("subject", "")[:1000], name, _domain(sender)
+    return parts.fields.get("subject", "")[:1000], name[:1000], sender
+
+
+def _user(field: str) -> str:
+    found = _LOCAL.findall(field.rpartition("<")[2] if "<" in field else field)
+    return plain_letters(found[-1]).lower() if found else ""
 
 
 def _shown(pages: str, plain: str) -> str:
@@ -159,49 +164,41 @@ def registrable(host: str) -> str:
 
 
 def _clean(text: str) -> str:
-    """Fold white space, drop zero-width characters, keep head and tail, fold compatibility forms (NFKC)."""
-    folded = " ".join(_ZERO_WIDTH.sub("", text).split())
+    """Fold white space, keep head and tail, drop zero-width characters, fold compatibility forms."""
+    folded = " ".join(text.split())
     if len(folded) > HEAD + TAIL:
         folded = folded[:HEAD] + " " + folded[-TAIL:]
-    if folded.isascii():
-        return folded
-    # In pieces: sorting a long run of combining marks takes quadratic time.
-    pieces = (folded[at : at + 256] for at in range(0, len(folded), 256))
-    return "".join(unicodedata.normalize("NFKC", piece) for piece in pieces)[: HEAD + TAIL + 1]
+    return plain_letters(folded)[: HEAD + TAIL + 1]
 
 
 _DIGITS = re.compile(r"\d")
 _RUNS = re.compile(r"([^\w\s])\1{3,}")
 
 
-def model_text(view: View) -> str:
-    """The characters a model reads. Digits become 0 (a year or an order number says who collected the mail, not what it
-    is), URLs their domain, addresses a sign; HTML or its absence is not told."""
-    lines = [f"from {view.from_name} {registrable(view.from_domain)}"]
-    if view.reply_domain:
-        lines.append(f"reply to {registrable(view.reply_domain)}")
-    lines.append(f"subject {view.subject}")
-    if marks := _marks(view):
-        lines.append("marks " + " ".join(marks))
-    if view.links:
-        lines.append("links " + " ".join(view.links[:4]))
-    if view.attachments:
-        lines.append("files " + " ".join(name[-24:] for name in view.attachments[:3]))
-    lines.append(_URL.sub(lambda found: registrable(_host(found[0])), view.text))
-    text = _ADDRESS.sub(lambda found: "@" + (found[1] if found[1].lower() in FREE_MAIL else ""), " | ".join(lines))
-    return _RUNS.sub(r"\1\1\1", _DIGITS.sub("0", text))
+@dataclass(frozen=True, slots=True)
+class ModelText:
+    """The characters that a model reads, field by field. Digits are 0 (a year or an order number says who collected a mail,
+    not what it is), links their domain, addresses a sign; that a mail is HTML, or not, is not told."""
+
+    subject: str
+    sender: str
+    links: str
+    files: str
+    body: str
 
 
-def _marks(view: View) -> list[str]:
-    marks = (
-        ("othername", view.name_shows_address),
-        ("otherlink", view.link_mismatches > 0),
-        ("form", view.inputs > 0),
-        ("hidden", view.hidden > 400),
-        ("invisible", view.zero_width > 4),
-        ("numberlink", view.has_address_link),
-        ("punycode", view.has_punycode),
-        ("shortlink", view.has_shortener),
-        ("danger", view.dangerous_attachment),
+def model_text(view: View) -> ModelText:
+    """What a model is to read of a view."""
+    return ModelText(
+        subject=_neutral(view.subject),
+        sender=_neutral(f"{view.from_name} {registrable(view.from_domain)}"),
+        links=_neutral(" ".join(view.links[:4])),
+        files=_neutral(" ".join(name[-24:] for name in view.attachments[:3])),
+        body=_neutral(_URL.sub(lambda found: registrable(_host(found[0])), view.text)),
     )
-    return [word for word, holds in marks if holds]
+
+
+def _neutral(text: str) -> str:
+    """Digits become 0, addresses a sign (and their domain where everybody has one there), runs of signs are cut short."""
+    text = _ADDRESS.sub(lambda found: "@" + (found[1] if found[1].lower() in FREE_MAIL else ""), text)
+    return _RUNS.sub(r"\1\1\1", _DIGITS.sub("0", text))

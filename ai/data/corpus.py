@@ -22,7 +22,10 @@ _WINDOW = 27  # the archives are packed with a 128 MiB window
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One labelled message: raw bytes, ``is_spam``, the owner's category, and where it came from."""
+    """One labelled message: raw bytes, ``is_spam``, the owner's category, and where it came from.
+
+    ``labels`` holds every class that is known to apply, or None where only ``is_spam`` and the weak category are known.
+    """
 
     id: str
     source: str
@@ -30,6 +33,7 @@ class Sample:
     is_spam: bool
     category: str
     raw: bytes
+    labels: frozenset[str] | None = None
 
 
 def suspects(corpus: Path) -> frozenset[str]:

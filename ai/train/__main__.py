@@ -3,50 +3,51 @@
 from __future__ import annotations
 
 import argparse
-import datetime as dt
 import importlib.util
 import logging
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from tokenizers import Tokenizer
 
-from ai.classifier import MODEL, TOKENIZER, Classifier
-from ai.data.corpus import NEVER_TRAINED_ON, Sample, read_folder
-from ai.evaluate import judge, read, threshold_at
-from ai.manifest import Manifest, digest, write_manifest
-from ai.tokens import WINDOW
+from ai.classifier import LINEAR, TOKENIZER
+from ai.data.corpus import Sample, read_folder
 from ai.train.export import export
+from ai.train.finish import Linear, finish
+from ai.train.linear import quantised, train_linear
 from ai.train.loop import Plan, base_model, train
-from ai.train.samples import Mix, training_set
+from ai.train.samples import Mix, Read, chosen, examples, hashed
+from ai.train.vocabulary import Vocabulary, widen
+from ai.view import model_text
 
-NAME = "waxseal-mail-mini-1"
-JUNK_RATE, REFUSE_RATE = 0.005, 0.001  # of validation ham that may be above the two thresholds
 log = logging.getLogger("ai.train")
 
 
-def main() -> None:
-    """Train, export, choose thresholds on validation, write the manifest."""
-    options = _options()
+def main(arguments: list[str] | None = None) -> None:
+    """Train, export, calibrate and choose thresholds on validation, write the manifest."""
+    options = _options(arguments)
     logging.basicConfig(level=logging.ERROR, format="%(asctime)s %(message)s")
     logging.getLogger("ai").setLevel(logging.INFO)
     options.work.mkdir(parents=True, exist_ok=True)
     options.out.mkdir(parents=True, exist_ok=True)
+    mix = Mix(synthetic=options.synthetic)
+    items = chosen(options.corpus, mix, _extra(options.extra))
+    log.info("%d messages, %d of them spam", len(items), sum(item.sample.is_spam for item in items))
+    weights, bias = train_linear(*hashed(items), mix.seed)
+    small, scale = quantised(weights)
+    np.save(options.out / LINEAR, small)
+    log.info("linear model trained")
     base = options.base or shipped_base()
-    tokenizer = Tokenizer.from_file(str(base / TOKENIZER))
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
-    examples = training_set(options.corpus, tokenizer, Mix(), _extra(options.extra))
-    log.info("%d examples, %d of them spam", len(examples), sum(example.label for example in examples))
-    plan = Plan(epochs=options.epochs, threads=options.threads)
-    model = base_model(base, plan.layers)
-    train(model, examples, plan, options.work)
+    vocabulary = _vocabulary(base, items)
+    plan = Plan(epochs=options.epochs, threads=options.threads, layers=options.layers)
+    model = base_model(base, plan, vocabulary)
+    train(model, examples(items, vocabulary.tokenizer, plan.seed), plan, options.work)
     model.save_pretrained(options.work / "checkpoint")
-    tokenizer.save(str(options.work / "checkpoint" / TOKENIZER))
-    export(model, base / TOKENIZER, options.out)
-    finish(options.out, options.corpus)
+    for folder in (options.out, options.work / "checkpoint"):
+        vocabulary.tokenizer.save(str(folder / TOKENIZER), pretty=False)
+    export(model, options.out)
+    finish(options.out, options.corpus, Linear(scale, bias))
 
 
 def shipped_base() -> Path:
@@ -57,30 +58,15 @@ def shipped_base() -> Path:
     return Path(found.origin).with_name("model")
 
 
-def finish(folder: Path, corpus: Path) -> None:
-    """Choose both thresholds on validation ham (old corpora and our own alike) and write the manifest."""
-    manifest = Manifest(
-        name=NAME,
-        created=dt.datetime.now(dt.UTC).date().isoformat(),
-        labels=("ham", "spam"),
-        window=WINDOW,
-        temperature=1.0,
-        junk=0.5,
-        refuse=0.5,
-        sha256={name: digest(folder / name) for name in (MODEL, TOKENIZER)},
-    )
-    write_manifest(folder, manifest)
-    classifier = Classifier.load(folder)
-    thresholds = []
-    for split in ("val", "synthetic_val"):
-        samples = (sample for sample in read(corpus, split) if sample.source not in NEVER_TRAINED_ON)
-        judged = judge(classifier, samples)
-        ham = np.sort([item.probability for item in judged if not item.is_spam])
-        thresholds.append((threshold_at(ham, JUNK_RATE), threshold_at(ham, REFUSE_RATE)))
-        log.info("%s ham: %.4f at %s, %.4f at %s", split, thresholds[-1][0], JUNK_RATE, thresholds[-1][1], REFUSE_RATE)
-    junk, refuse = (max(pair) for pair in zip(*thresholds, strict=True))
-    junk = min(0.99, max(0.5, junk + 0.0001))
-    write_manifest(folder, replace(manifest, junk=round(junk, 4), refuse=round(max(junk, refuse), 4)))
+def _vocabulary(base: Path, items: list[Read]) -> Vocabulary:
+    """The base's vocabulary, widened by what our own mail in other languages needs."""
+    tokenizer = Tokenizer.from_file(str(base / TOKENIZER))
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    texts = (model_text(item.view) for item in items if item.sample.source == "synthetic")
+    vocabulary = widen(tokenizer, (f"{text.subject} {text.body}" for text in texts))
+    log.info("vocabulary: %d tokens, %d of them new", vocabulary.tokenizer.get_vocab_size(), len(vocabulary.origins))
+    return vocabulary
 
 
 def _extra(folder: Path | None) -> Iterator[Sample]:
@@ -90,16 +76,18 @@ def _extra(folder: Path | None) -> Iterator[Sample]:
         yield from read_folder(folder / "spam", is_spam=True)
 
 
-def _options() -> argparse.Namespace:
+def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m ai.train", description=__doc__)
     parser.add_argument("--corpus", type=Path, default=Path("../shared/corpus"))
     parser.add_argument("--out", type=Path, default=Path("models"))
     parser.add_argument("--work", type=Path, default=Path("build/train"), help="checkpoints; a broken run goes on here")
     parser.add_argument("--base", type=Path, default=None, help="a BERT-like model folder to start from")
     parser.add_argument("--extra", type=Path, default=None, help="a folder with ham/ and spam/ of your own")
-    parser.add_argument("--epochs", type=float, default=1.4)
+    parser.add_argument("--epochs", type=float, default=Plan().epochs)
+    parser.add_argument("--layers", type=int, default=Plan().layers)
+    parser.add_argument("--synthetic", type=int, default=Mix().synthetic, help="messages of our own generator")
     parser.add_argument("--threads", type=int, default=2)
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import onnx
 import torch
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
-from ai.classifier import MODEL, TOKENIZER
+from ai.classifier import MODEL
 
 
 class _Logits(torch.nn.Module):
@@ -26,8 +25,8 @@ class _Logits(torch.nn.Module):
         return answer
 
 
-def export(model: Any, tokenizer_file: Path, folder: Path) -> None:
-    """Write ``spam.onnx`` (int8, dynamic) and ``tokenizer.json`` into ``folder``.
+def export(model: Any, folder: Path) -> None:
+    """Write ``mail.onnx`` (int8, dynamic) into ``folder``.
 
     Uses the dynamo exporter: the older one traced this model silently wrong.
     """
@@ -51,4 +50,3 @@ def export(model: Any, tokenizer_file: Path, folder: Path) -> None:
         del graph.graph.value_info[:]  # the exporter's notes on shapes are stale after its own folding of transposes
         onnx.save(graph, full)
         quantize_dynamic(full, folder / MODEL, weight_type=QuantType.QInt8, per_channel=True, reduce_range=False)
-    shutil.copyfile(tokenizer_file, folder / TOKENIZER)

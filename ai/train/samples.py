@@ -3,72 +3,116 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tokenizers import Tokenizer
 
+from ai.classes import CLASSES
 from ai.data import corpus, synthetic
-from ai.tokens import encode
-from ai.view import model_text, text_view
+from ai.hashing import hashes
+from ai.marks import mark_numbers
+from ai.tokens import join
+from ai.view import View, model_text, text_view
+
+_WEAK = {"phish": "phishing", "scam": "scam", "malware_lure": "malware"}
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """Token ids of one window and its label (1 is spam)."""
+    """One window: token ids, a target for each of CLASSES and how much each counts (0: not known)."""
 
     ids: list[int]
-    label: int
+    targets: tuple[float, ...]
+    weights: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Mix:
     """How much of what is trained on. Counts are messages."""
 
-    corpus_ham: int = 4500
-    corpus_spam: int = 4500
-    synthetic: int = 10_000
-    seed: int = 20261120
+    corpus_ham: int = 8000
+    corpus_spam: int = 8000
+    synthetic: int = 64_000
+    seed: int = 20261121
 
 
-def training_set(folder: Path, tokenizer: Tokenizer, mix: Mix, extra: Iterable[corpus.Sample] = ()) -> list[Example]:
-    """The mixed, shuffled training set. Sources in ``NEVER_TRAINED_ON`` are left out whatever the mix says."""
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A sample after reading: the view, its label and what else is known."""
+
+    view: View
+    sample: corpus.Sample
+
+
+def read(samples: Iterable[corpus.Sample]) -> Iterator[Read]:
+    """Views of samples; the raw bytes are let go."""
+    for sample in samples:
+        yield Read(text_view(sample.raw), replace(sample, raw=b""))
+
+
+def chosen(folder: Path, mix: Mix, extra: Iterable[corpus.Sample] = ()) -> list[Read]:
+    """The mixed, shuffled training mail. Sources in ``NEVER_TRAINED_ON`` are left out whatever the mix says."""
     chance = random.Random(mix.seed)  # noqa: S311
-    ham: dict[str, list[str]] = {}
-    spam: dict[str, list[str]] = {}
-    for sample in corpus.read_split(folder, "train"):
-        if sample.source not in corpus.NEVER_TRAINED_ON:
-            (spam if sample.is_spam else ham).setdefault(sample.source, []).append(model_text(text_view(sample.raw)))
-    chosen = [(text, 0) for text in _spread(chance, ham, mix.corpus_ham)]
-    chosen += [(text, 1) for text in _spread(chance, spam, mix.corpus_spam)]
-    own = synthetic.samples(mix.synthetic, seed=mix.seed)
-    chosen += [(model_text(text_view(sample.raw)), int(sample.is_spam)) for sample in (*own, *extra)]
-    chance.shuffle(chosen)
-    return [Example(encode(tokenizer, _varied(chance, text)), label) for text, label in chosen]
+    sides: dict[bool, dict[str, list[Read]]] = {False: {}, True: {}}
+    allowed = (sample for sample in corpus.read_split(folder, "train") if sample.source not in corpus.NEVER_TRAINED_ON)
+    for item in read(allowed):
+        sides[item.sample.is_spam].setdefault(item.sample.source, []).append(item)
+    found = _spread(chance, sides[False], mix.corpus_ham) + _spread(chance, sides[True], mix.corpus_spam)
+    found += read(synthetic.samples(mix.synthetic, seed=mix.seed))
+    found += read(extra)
+    chance.shuffle(found)
+    return found
 
 
-def _spread(chance: random.Random, sources: dict[str, list[str]], count: int) -> list[str]:
+def examples(items: Iterable[Read], tokenizer: Tokenizer, seed: int) -> list[Example]:
+    """One window of each message, sometimes with fields left out: none of them alone may decide."""
+    chance = random.Random(seed)  # noqa: S311
+    made = []
+    for item in items:
+        text = model_text(item.view)
+        marked = [number for number in mark_numbers(item.view) if chance.random() > 0.1]
+        if chance.random() < 0.12:
+            text = replace(text, sender="")
+        if chance.random() < 0.15:
+            text = replace(text, links="")
+        if chance.random() < 0.12:
+            text = replace(text, subject="")
+        if chance.random() < 0.15:
+            words = text.body.split(" ")
+            text = replace(text, body=" ".join(words[chance.randrange(len(words)) // 2 :]))
+        found = join(tokenizer, marked, text)
+        tail = len(found) > 1 and chance.random() < 0.35
+        made.append(Example(found[1 if tail else 0], *targets(item.sample)))
+    return made
+
+
+def targets(sample: corpus.Sample) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """(target, weight) of each class. Where only the corpus's weak category is known, it counts little or not at all."""
+    if sample.labels is not None:
+        return tuple(float(name in sample.labels) for name in CLASSES), (1.0,) * len(CLASSES)
+    weak = _WEAK.get(sample.category)
+    known = {"spam": (float(sample.is_spam), 1.0)}
+    for name in ("phishing", "scam", "malware"):
+        known[name] = (float(name == weak), 0.5 if not sample.is_spam or name == weak else 0.0)
+    pairs = [known.get(name, (0.0, 0.0)) for name in CLASSES]
+    return tuple(target for target, _ in pairs), tuple(weight for _, weight in pairs)
+
+
+def hashed(items: Iterable[Read]) -> tuple[list[tuple[int, ...]], list[float]]:
+    """Hashed features and spam labels, for the linear model."""
+    rows = [(hashes(item.view), float(item.sample.is_spam)) for item in items]
+    return [row for row, _ in rows], [label for _, label in rows]
+
+
+def _spread(chance: random.Random, sources: dict[str, list[Read]], count: int) -> list[Read]:
     """Draw from all sources, the small ones whole, so that no single archive is the class."""
-    chosen: list[str] = []
+    found: list[Read] = []
     left = count
     for position, name in enumerate(sorted(sources, key=lambda key: len(sources[key]))):
         share = left // (len(sources) - position)
-        texts = sources[name]
-        drawn = chance.sample(texts, min(share, len(texts)))
-        chosen += drawn
+        drawn = chance.sample(sources[name], min(share, len(sources[name])))
+        found += drawn
         left -= len(drawn)
-    return chosen
-
-
-def _varied(chance: random.Random, text: str) -> str:
-    """Drop the sender, the links or the beginning now and then: none of them alone may decide."""
-    fields = text.split(" | ")
-    if chance.random() < 0.3 and len(fields) > 1:
-        fields.pop(0)
-    if chance.random() < 0.3:
-        fields = [field for field in fields if not field.startswith("links ")] or fields
-    if chance.random() < 0.2:
-        words = fields[-1].split(" ")
-        fields[-1] = " ".join(words[chance.randrange(len(words)) // 2 :])
-    return " | ".join(fields)
+    return found
