@@ -27,8 +27,8 @@ def trace_header(host: str, session: Session, transaction: Transaction, verdict:
     )
     header = [return_path(transaction.sender)]
     if verdict:
-        first, *others = verdict.split("; ")
-        header.append(fold("X-Waxseal-Verdict", [f"{first};", *others]))
+        *others, last = verdict.split("; ")
+        header.append(fold("X-Waxseal-Verdict", [*(f"{part};" for part in others), last]))
     header.append(received(trace))
     return b"".join(header)
 

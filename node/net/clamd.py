@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from node.base.config_places import Place
@@ -27,13 +28,11 @@ class ClamdClient:
         """
         engine = ClamdConnection()
         async with connect(self.where) as connection:
-            try:
+            with suppress(Disconnected):  # it closes in the middle of a stream that is too long; its reply says so
                 await connection.send(engine.command("INSTREAM"), within=WAIT_SECONDS)
                 async for piece in pieces:
                     await connection.send(engine.chunk(piece), within=WAIT_SECONDS)
                 await connection.send(engine.end(), within=WAIT_SECONDS)
-            except Disconnected:  # it closes in the middle of a stream that is too long; its reply says so
-                return scan_result(await _reply(connection, engine))
             return scan_result(await _reply(connection, engine))
 
     async def version(self) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from node.base.config_places import Place
 from node.base.errors import RemoteProtocolError, Temporary
 from node.net.daemon import WAIT_SECONDS, connect
-from node.net.stream import Connection
+from node.net.stream import Connection, Disconnected
 from node.wire.spamc import Answer, Command, SpamcConnection
 
 _GARBLED = {64, 76}  # EX_USAGE, EX_PROTOCOL of sysexits.h: it did not understand us
@@ -34,9 +35,10 @@ class SpamdClient:
         """
         engine = SpamcConnection(command)
         async with connect(self.where) as connection:
-            await connection.send(engine.request(length, user), within=WAIT_SECONDS)
-            async for piece in pieces:
-                await connection.send(piece, within=WAIT_SECONDS)
+            with suppress(Disconnected):  # it may refuse before it has heard everything: its answer says why
+                await connection.send(engine.request(length, user), within=WAIT_SECONDS)
+                async for piece in pieces:
+                    await connection.send(piece, within=WAIT_SECONDS)
             return await _answer(connection, engine)
 
     async def ping(self) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import asynccontextmanager
 
 import httpx2 as httpx
+import trio
 
 from node.base.config_places import Place, UnixSocket
 from node.base.errors import RemoteProtocolError, Temporary
@@ -80,9 +81,13 @@ class WebService:
 
     async def _bounded(self, response: httpx.Response, limit: int) -> bytes:
         data = bytearray()
-        async with aclosing(response.aiter_raw()) as pieces:
-            async for piece in pieces:
+        # Too long an answer is ended by cancelling: to break out of the loop would leave generators of the library
+        # behind that were never closed.
+        with trio.CancelScope() as reading:
+            async for piece in response.aiter_raw():
                 data += piece
                 if len(data) > limit:
-                    raise RemoteProtocolError(f"{self._what} answers more than {limit} octets")
+                    reading.cancel()
+        if len(data) > limit:
+            raise RemoteProtocolError(f"{self._what} answers more than {limit} octets")
         return bytes(data)
