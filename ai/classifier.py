@@ -4,29 +4,30 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ai.classes import CLASSES, Classes
 from ai.context import NOTHING, Context
-from ai.hashing import hashes
+from ai.engines import MODEL, Engine, Onnx, Torch
+from ai.hashing import BUCKETS, hashes
 from ai.locate import find_model
-from ai.manifest import Manifest, ModelError, read_manifest
+from ai.manifest import Manifest, ModelError, digest, read_manifest
+from ai.readers import ForeignReader, OwnReader, Reader, read_tokenizer
 from ai.reasons import reasons_for
-from ai.tokens import windows
 from ai.view import View, text_view
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-    from onnxruntime import InferenceSession
-    from tokenizers import Tokenizer
 
-MODEL = "mail.onnx"
+__all__ = ["LINEAR", "MODEL", "TOKENIZER", "Classified", "Classifier", "Margins", "Reading", "Score", "classify"]
+
 TOKENIZER = "tokenizer.json"
 LINEAR = "linear.npy"
+_FOREIGN_WINDOW = 256  # tokens that a model of others reads at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,7 @@ class Score:
         milliseconds: the time it took.
         margin: log-odds of spam.
         hashes: the message's features for online heads (`ai.hashing`).
+        stage: who decided: "linear" (the cheap stage was sure of ham) or "transformer".
     """
 
     label: str
@@ -54,6 +56,15 @@ class Score:
     margin: float = 0.0
     hashes: tuple[int, ...] = ()
     sentences: tuple[str, ...] = ()
+    stage: str = "transformer"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A message after parsing, which takes as long as judging: made once, shared by all who judge."""
+
+    view: View
+    hashes: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,91 +85,137 @@ class Classified:
 
 
 class Classifier:
-    """A loaded model. Several threads may call ``score`` at once; ONNX Runtime leaves the GIL while it works."""
+    """A loaded model. Several threads may call ``score`` at once; ONNX Runtime leaves the GIL while it works.
 
-    def __init__(
-        self, manifest: Manifest, session: InferenceSession, tokenizer: Tokenizer, linear: NDArray[np.int8]
-    ) -> None:
+    Args:
+        manifest: thresholds, blend and calibration.
+        engine: computes the transformer's log-odds.
+        reader: makes the token windows of a view.
+        linear: 8-bit weights of the linear model [BUCKETS].
+    """
+
+    def __init__(self, manifest: Manifest, engine: Engine, reader: Reader, linear: NDArray[np.int8]) -> None:
         self.manifest = manifest
-        self._session = session
-        self._tokenizer = tokenizer
+        self.engine = engine
+        self.reader = reader
         self._linear = linear
 
     @classmethod
-    def load(cls, directory: Path | None = None) -> Classifier:
+    def load(cls, directory: Path | None = None, *, checkpoint: Path | None = None) -> Classifier:
         """Load and verify the model in ``directory`` (default: the shipped one).
 
-        Raises ModelError, with what to do, when it is missing, damaged or of another format.
+        ``checkpoint`` names a Hugging Face sequence classifier's folder that torch runs instead of the shipped
+        transformer: the trainer's own, which keeps everything else, or one of others, which judges alone.
+
+        Raises ModelError, with what to do, when something is missing, damaged or of another format.
         """
         folder = find_model(directory)
         if folder is None:
             where = directory or "models/ beside the packages"
             raise ModelError(f"No model found in {where}. Set classifier.model to a model folder, or run `make model`.")
         manifest = read_manifest(folder)
-        # Imported here: they take most of the start, and a node without a classifier must not pay for them.
-        import numpy as np  # noqa: PLC0415
-        import onnxruntime  # noqa: PLC0415
-        from tokenizers import Tokenizer  # noqa: PLC0415
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1  # a message, a core: throughput comes from several messages at once
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
+        if checkpoint is None:
+            return cls(manifest, Onnx.load(folder / MODEL), *_parts(folder, manifest))
+        engine = Torch.load(checkpoint)
         try:
-            session = onnxruntime.InferenceSession(folder / MODEL, options, providers=["CPUExecutionProvider"])
-            tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
-            linear = np.load(folder / LINEAR, allow_pickle=False)
-        except Exception as error:  # all raise their own bare exceptions
-            raise ModelError(f"Cannot load the model in {folder}: {error}") from error
-        tokenizer.no_truncation()
-        tokenizer.no_padding()
-        return cls(manifest, session, tokenizer, linear)
+            if engine.labels.ours and digest(checkpoint / TOKENIZER) == manifest.sha256.get(TOKENIZER):
+                return cls(manifest, engine, *_parts(folder, manifest))
+            return cls._foreign(engine, checkpoint)
+        except BaseException:
+            engine.close()
+            raise
+
+    @classmethod
+    def _foreign(cls, engine: Torch, folder: Path) -> Classifier:
+        """A model of others alone: no cascade, no blend, its own probabilities, Junk from 0.5."""
+        import numpy as np  # noqa: PLC0415 - as in `load`
+
+        length = min(_FOREIGN_WINDOW, engine.longest)
+        manifest = Manifest(
+            name=folder.name,
+            created="",
+            labels=CLASSES,
+            window=length,
+            linear_scale=0.0,
+            linear_bias=0.0,
+            blend=(1.0, 0.0, 0.0),
+            calibration={name: (1.0, 0.0) for name in CLASSES[1:]},
+            release=-math.inf,
+            junk=0.5,
+            refuse=0.99,
+            sha256={},
+        )
+        reader = ForeignReader(folder / TOKENIZER, length)
+        return cls(manifest, engine, reader, np.zeros(BUCKETS, dtype=np.int8))
 
     def score(self, message: bytes, context: Context = NOTHING) -> Score:
         """Judge a raw message (RFC 5322 bytes). Any bytes get an answer; work is bounded whatever the size."""
         began = time.perf_counter()
+        return self._judged(self.read(message), began)
+
+    def read(self, message: bytes) -> Reading:
+        """Parse a raw message for `judge` and for others that look at it."""
         view = text_view(message)
-        features = hashes(view)
-        margins = self.margins(view, features)
-        margin, classes = self._together(margins)
-        label = "spam" if classes.spam >= self.manifest.junk else "ham"
+        return Reading(view, hashes(view))
+
+    def judge(self, reading: Reading, context: Context = NOTHING) -> Score:
+        """Judge a message that has been read. Raises EngineError when the torch process gives no answer."""
+        return self._judged(reading, time.perf_counter())
+
+    def explain(self, message: bytes, context: Context = NOTHING) -> Score:
+        """As `score`, with the sentences that mattered; takes some twenty times as long."""
+        from ai.explain import explain  # noqa: PLC0415 - it builds on this module
+
+        return explain(self, message, context).score
+
+    def close(self) -> None:
+        """End the engine's process, if it has one."""
+        self.engine.close()
+
+    def _judged(self, reading: Reading, began: float) -> Score:
+        margins = self.margins(reading.view, reading.hashes)
+        margin, classes = self.together(margins)
+        spam = margins.transformer is not None and classes.spam >= self.manifest.junk
         return Score(
-            label=label,
+            label="spam" if spam else "ham",
             probability=classes.spam,
             threat=classes.worst_threat,
             classes=classes,
-            reasons=reasons_for(view, classes.spam, self.manifest.junk),
+            reasons=reasons_for(reading.view, classes, self.manifest.junk),
             milliseconds=round((time.perf_counter() - began) * 1000, 2),
             margin=round(margin, 4),
-            hashes=features,
+            hashes=reading.hashes,
+            stage="linear" if margins.transformer is None else "transformer",
         )
 
-    def margins(self, view: View, features: Sequence[int], *, always: bool = False) -> Margins:
-        """The models' raw answers. ``always`` asks the transformer even where the linear model is sure of ham."""
+    def margins(
+        self, view: View, features: Sequence[int], *, always: bool = False, without: Collection[int] = ()
+    ) -> Margins:
+        """The models' raw answers. ``always`` asks the transformer even where the linear model is sure of ham;
+        ``without`` keeps marks from it."""
         cheap = self.linear_margin(features)
         if cheap < self.manifest.release and not always:
             return Margins(None, cheap)
-        answers = [self.transformer(window) for window in windows(self._tokenizer, view, self.manifest.window)]
-        return Margins(tuple(max(column) for column in zip(*answers, strict=True)), cheap)
+        return Margins(self.transformer(self.reader.windows(view, without)), cheap)
+
+    def transformer(self, windows: Sequence[Sequence[int]]) -> tuple[float, ...]:
+        """Log-odds of each class; of several windows the worst counts."""
+        return tuple(max(column) for column in zip(*self.engine.logits(windows), strict=True))
 
     def linear_margin(self, features: Sequence[int]) -> float:
         """The linear model's log-odds of spam."""
         total = int(self._linear[list(features)].sum(dtype="int64")) if features else 0
         return total * self.manifest.linear_scale / math.sqrt(max(1, len(features))) + self.manifest.linear_bias
 
-    def transformer(self, ids: list[int]) -> tuple[float, ...]:
-        """Log-odds of each class for one window of token ids."""
-        import numpy as np  # noqa: PLC0415 - loaded long ago by onnxruntime
+    def together(self, margins: Margins) -> tuple[float, Classes]:
+        """Log-odds of spam, and all probabilities.
 
-        row = np.array([ids], dtype=np.int64)
-        answer: Any = self._session.run(None, {"input_ids": row, "attention_mask": np.ones_like(row)})[0]
-        return tuple(float(value) for value in answer[0])
-
-    def _together(self, margins: Margins) -> tuple[float, Classes]:
-        """Log-odds of spam, and all probabilities. Where the cheap stage was sure, its own margin stands for both."""
+        Where the cheap stage was sure of ham, its own margin stands for both, and never nearer to Junk than half way:
+        it may release, it may not accuse.
+        """
         weights = self.manifest.blend
         if margins.transformer is None:
-            margin = min(margins.linear, self.manifest.release)
+            margin = min(margins.linear, self.manifest.release, _log_odds(self.manifest.junk / 2))
             return margin, Classes(spam=round(_probability(margin), 6))
         margin = weights[0] * margins.transformer[0] + weights[1] * margins.linear + weights[2]
         found = {"spam": round(_probability(margin), 6)}
@@ -168,8 +225,28 @@ class Classifier:
         return margin, Classes(**found)
 
 
+def _parts(folder: Path, manifest: Manifest) -> tuple[Reader, NDArray[np.int8]]:
+    """(reader, linear weights) of a model folder. Raises ModelError."""
+    import numpy as np  # noqa: PLC0415 - a node without a classifier must not pay for it
+
+    tokenizer = read_tokenizer(folder / TOKENIZER)
+    try:
+        linear: Any = np.load(folder / LINEAR, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise ModelError(f"Cannot load the model in {folder}: {error}") from error
+    if linear.shape != (BUCKETS,) or linear.dtype != np.int8:
+        raise ModelError(
+            f"{folder / LINEAR} holds {linear.dtype} {linear.shape}, not int8 ({BUCKETS},). Run `make model`."
+        )
+    return OwnReader(tokenizer, manifest.window), linear
+
+
 def _probability(margin: float) -> float:
     return 1 / (1 + math.exp(-max(-60.0, min(60.0, margin))))
+
+
+def _log_odds(probability: float) -> float:
+    return math.log(probability / (1 - probability))
 
 
 def classify(messages: Iterable[Path | bytes], directory: Path | None = None) -> Iterator[Classified]:

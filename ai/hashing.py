@@ -1,9 +1,10 @@
-"""Hashed features of a message: what the linear model reads beside the transformer, and what the online heads learn on."""
+"""Hashed features of a message: what the linear model reads beside the transformer, and what online heads learn on."""
 
 from __future__ import annotations
 
 import re
 import zlib
+from itertools import pairwise
 
 from ai.marks import marks
 from ai.view import View, model_text
@@ -17,7 +18,7 @@ _DENSE = re.compile("[\u0e00-\u0e7f\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400
 
 
 def hashes(view: View) -> tuple[int, ...]:
-    """At most MOST distinct numbers below BUCKETS: words, pairs of words, subject, sender, links and marks; ascending."""
+    """At most MOST distinct numbers below BUCKETS: words, pairs of words, subject, sender, links, marks; ascending."""
     text = model_text(view)
     body, subject = _words(text.body[:_CHARACTERS]), _words(text.subject)
     named = [f"m:{mark}" for mark in marks(view)]
@@ -25,7 +26,7 @@ def hashes(view: View) -> tuple[int, ...]:
     named += [f"l:{link}" for link in view.links[:6]] + [
         f"a:{name.rpartition('.')[2].lower()}" for name in view.attachments[:4]
     ]
-    named += [f"S:{one} {two}" for one, two in zip(subject, subject[1:], strict=False)]
+    named += [f"S:{one} {two}" for one, two in pairwise(subject)]
     for at, word in enumerate(body):
         named.append(word)
         if at:
@@ -34,6 +35,11 @@ def hashes(view: View) -> tuple[int, ...]:
             break
     distinct = dict.fromkeys(zlib.crc32(name.encode()) % BUCKETS for name in named)
     return tuple(sorted(list(distinct)[:MOST]))
+
+
+def hash_of_mark(mark: str) -> int:
+    """The feature of one mark."""
+    return zlib.crc32(f"m:{mark}".encode()) % BUCKETS
 
 
 def _words(text: str) -> list[str]:

@@ -23,7 +23,7 @@ class Model:
     """A loaded sequence classifier; on the GPU where there is one."""
 
     def __init__(self, folder: Path) -> None:
-        """Read the folder: safetensors only, no code of the folder's, no network. Raises OSError, ValueError and the like."""
+        """Read the folder: safetensors only, no code of the folder's, no network. Raises OSError, ValueError and more."""
         if not folder.is_dir():  # a name that is no folder would be looked for in a hub
             raise FileNotFoundError(f"{folder} is no folder")
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -50,7 +50,9 @@ class Model:
         padding = self._model.config.pad_token_id or 0
         longest = max(map(len, windows))
         ids = torch.tensor([[*window, *[padding] * (longest - len(window))] for window in windows], device=self.device)
-        mask = torch.tensor([[1] * len(window) + [0] * (longest - len(window)) for window in windows], device=self.device)
+        mask = torch.tensor(
+            [[1] * len(window) + [0] * (longest - len(window)) for window in windows], device=self.device
+        )
         with torch.inference_mode():
             answer: list[list[float]] = self._model(input_ids=ids, attention_mask=mask).logits.float().cpu().tolist()
         return answer
