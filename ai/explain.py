@@ -103,29 +103,23 @@ def _measured(classifier: Classifier, reading: Reading, whole: float) -> Iterato
             yield Contribution(
                 "feature", in_words(mark, view), round(whole - _without_mark(classifier, reading, mark), 3)
             )
-    shown = {
-        "subject": view.subject,
-        "sender": view.from_name,
-        "links": " ".join(view.links),
-        "files": " ".join(view.attachments),
-    }
-    gone = {
-        "subject": {"subject": ""},
-        "sender": {"from_name": ""},
-        "links": {"links": ()},
-        "files": {"attachments": ()},
-    }
-    for kind, text in shown.items():
+    for kind, text, rest in _fields(view):
         if text:
-            yield Contribution(
-                kind, text[:_LONGEST], round(whole - _margin(classifier, replace(view, **gone[kind])), 3)
-            )  # type: ignore[arg-type]
+            yield Contribution(kind, text[:_LONGEST], round(whole - _margin(classifier, rest), 3))
     empty = _margin(classifier, replace(view, text=""))
     for sentence in sentences(view.text):
         rest = " ".join(view.text.replace(sentence, " ", 1).split())
         without = whole - _margin(classifier, replace(view, text=rest))
         alone = _margin(classifier, replace(view, text=sentence)) - empty
         yield Contribution("sentence", sentence, round((without + alone) / 2, 3))
+
+
+def _fields(view: View) -> Iterator[tuple[str, str, View]]:
+    """(kind, what it shows, the view without it) of each field of the head."""
+    yield "subject", view.subject, replace(view, subject="")
+    yield "sender", view.from_name, replace(view, from_name="")
+    yield "links", " ".join(view.links), replace(view, links=())
+    yield "files", " ".join(view.attachments), replace(view, attachments=())
 
 
 def _margin(classifier: Classifier, view: View) -> float:

@@ -23,7 +23,7 @@ class Model:
     """A loaded sequence classifier; on the GPU where there is one."""
 
     def __init__(self, folder: Path) -> None:
-        """Read the folder: safetensors only, no code of the folder's, no network. Raises OSError, ValueError and more."""
+        """Read the folder: safetensors only, no code of the folder's, no network. Raises what they raise."""
         if not folder.is_dir():  # a name that is no folder would be looked for in a hub
             raise FileNotFoundError(f"{folder} is no folder")
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
