@@ -1,7 +1,7 @@
 """What computes a transformer's answer: ONNX Runtime in this process, or torch in a process of its own.
 
 torch starts slowly, takes hundreds of megabytes and may fall over with its GPU; mail must not fall with it. So it runs
-in a child (`ai.train.worker`) that is asked by pipes; one that dies or hangs makes messages unscored, and is started anew.
+in a child (`ai.train.worker`) asked by pipes; one that dies or hangs makes messages unscored, and is started anew.
 """
 
 from __future__ import annotations

@@ -103,9 +103,9 @@ def _measured(classifier: Classifier, reading: Reading, whole: float) -> Iterato
             yield Contribution(
                 "feature", in_words(mark, view), round(whole - _without_mark(classifier, reading, mark), 3)
             )
-    for kind, text, rest in _fields(view):
+    for kind, text, others in _fields(view):
         if text:
-            yield Contribution(kind, text[:_LONGEST], round(whole - _margin(classifier, rest), 3))
+            yield Contribution(kind, text[:_LONGEST], round(whole - _margin(classifier, others), 3))
     empty = _margin(classifier, replace(view, text=""))
     for sentence in sentences(view.text):
         rest = " ".join(view.text.replace(sentence, " ", 1).split())
