@@ -32,9 +32,9 @@ class Example:
 class Mix:
     """How much of what is trained on. Counts are messages."""
 
-    corpus_ham: int = 8000
-    corpus_spam: int = 8000
-    synthetic: int = 64_000
+    corpus_ham: int = 12_000
+    corpus_spam: int = 11_000
+    synthetic: int = 58_000
     seed: int = 20261121
 
 
