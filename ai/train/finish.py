@@ -26,6 +26,7 @@ from ai.view import text_view
 NAME = "waxseal-mail-mini-2"
 JUNK_RATE, REFUSE_RATE = 0.004, 0.0005  # of validation ham that may be above the two thresholds
 RELEASE_LOSS = 0.0005  # of validation spam that the cheap stage may release
+LINEAR_SHARE = 0.4
 SEED, COUNT = 777, 4000  # of our own held-out scenarios; not the ones that `ai.evaluate` draws
 log = logging.getLogger("ai.train")
 
@@ -94,7 +95,7 @@ def _fitted(manifest: Manifest, rows: list[_Row]) -> Manifest:
     spam = np.array([float(row.sample.is_spam) for row in rows])
     ours = np.array([row.sample.source == "synthetic" for row in rows])
     weights = balanced([(("ours" if own else "old"), bool(is_spam)) for own, is_spam in zip(ours, spam, strict=True)])
-    blend = logistic(np.column_stack([raw[:, 0], cheap]), spam, weights)
+    blend = _blended(raw[:, 0], cheap, spam, weights)
     margins = blend[0] * raw[:, 0] + blend[1] * cheap + blend[2]
     scores = 1 / (1 + np.exp(-margins))
     junk = max(_threshold(scores, spam, group, JUNK_RATE) for group in (ours, ~ours))
@@ -107,6 +108,19 @@ def _fitted(manifest: Manifest, rows: list[_Row]) -> Manifest:
         junk=round(min(0.999, max(0.5, junk + 1e-4)), 4),
         refuse=round(min(0.9999, max(0.5, junk, refuse) + 1e-4), 4),
     )
+
+
+def _blended(
+    raw: NDArray[np.float64], cheap: NDArray[np.float64], spam: NDArray[np.float64], weights: NDArray[np.float64]
+) -> list[float]:
+    """Log-odds of spam from both models. The linear one knows words, not sense: on mail of another kind than it has seen it
+    misleads, so it never counts more than LINEAR_SHARE of the transformer."""
+    blend = logistic(np.column_stack([raw, cheap]), spam, weights)
+    if 0 <= blend[1] <= LINEAR_SHARE * blend[0]:
+        return blend
+    share = LINEAR_SHARE if blend[1] > 0 else 0.0
+    slope, bias = logistic((raw + share * cheap)[:, None], spam, weights)
+    return [slope, round(slope * share, 5), bias]
 
 
 def _threshold(scores: NDArray[np.float64], spam: NDArray[np.float64], group: NDArray[np.bool_], rate: float) -> float:
