@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from ai.brands import brand_in
 from ai.view import registrable, text_view
 from node.mail.address_list import Group, Mailbox, addresses
 from node.mail.headers import decoded, fields, header_end
@@ -71,21 +72,30 @@ _BEFORE_NAMES = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Redacted:
-    """What is shown of one message; plain text without addresses, digits or known names."""
+    """What is shown of one message; plain text without addresses, digits or known names.
+
+    Attributes:
+        sender_brand: a well-known brand that the sender's display name names, "" for none.
+        link_mismatches: links whose words show another domain than they lead to.
+    """
 
     sender_domain: str
+    sender_brand: str
     subject: str
     text: str
     link_domains: tuple[str, ...]
+    link_mismatches: int
     attachment_types: tuple[str, ...]
 
     def as_json(self) -> str:
         """One JSON object. The mail cannot leave its strings: JSON escapes whatever it writes."""
         shown = {
             "sender_domain": self.sender_domain,
+            "sender_brand": self.sender_brand,
             "subject": self.subject,
             "text": self.text,
             "link_domains": self.link_domains,
+            "link_mismatches": self.link_mismatches,
             "attachment_types": self.attachment_types,
         }
         return json.dumps(shown, ensure_ascii=False)
@@ -111,9 +121,11 @@ def redact(raw: bytes, envelope: Sequence[str], recipients: Sequence[str], limit
     kinds = (name.rpartition(".")[2].lower() for name in view.attachments[:_MAX_LIST] if "." in name)
     return Redacted(
         sender_domain=hide.domain(registrable(view.from_domain)),
+        sender_brand=brand_in(view.from_name),
         subject=hide(view.subject)[:MAX_SUBJECT],
         text=text,
         link_domains=tuple(dict.fromkeys(domains)),
+        link_mismatches=view.link_mismatches,
         attachment_types=tuple(kind for kind in kinds if kind.isascii() and kind.isalnum() and len(kind) <= 8),
     )
 
@@ -176,7 +188,10 @@ def _names(raw: bytes, envelope: Sequence[str]) -> set[str]:
 
 
 def _phrases(box: Mailbox) -> tuple[str, str]:
-    return decoded(box.name), box.local.decode("utf-8", "replace")
+    name = decoded(box.name)
+    brand = brand_in(name)  # a bank is nobody, and whether mail is its own is what must be judged
+    person = re.sub(re.escape(brand), " ", name, flags=re.IGNORECASE) if brand else name
+    return person, box.local.decode("utf-8", "replace")
 
 
 def _any_of(names: Iterable[str]) -> re.Pattern[str]:
