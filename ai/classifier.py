@@ -100,6 +100,11 @@ class Classifier:
         self.reader = reader
         self._linear = linear
 
+    @property
+    def junk(self) -> float:
+        """Probability of spam from which the model's own threshold says Junk."""
+        return self.manifest.junk
+
     @classmethod
     def load(cls, directory: Path | None = None, *, checkpoint: Path | None = None) -> Classifier:
         """Load and verify the model in ``directory`` (default: the shipped one).
@@ -151,7 +156,8 @@ class Classifier:
     def score(self, message: bytes, context: Context = NOTHING) -> Score:
         """Judge a raw message (RFC 5322 bytes). Any bytes get an answer; work is bounded whatever the size."""
         began = time.perf_counter()
-        return self._judged(self.read(message), began)
+        reading = self.read(message)
+        return self.verdict(reading, self.margins(reading.view, reading.hashes), began)
 
     def read(self, message: bytes) -> Reading:
         """Parse a raw message for `judge` and for others that look at it."""
@@ -160,7 +166,8 @@ class Classifier:
 
     def judge(self, reading: Reading, context: Context = NOTHING) -> Score:
         """Judge a message that has been read. Raises EngineError when the torch process gives no answer."""
-        return self._judged(reading, time.perf_counter())
+        began = time.perf_counter()
+        return self.verdict(reading, self.margins(reading.view, reading.hashes), began)
 
     def explain(self, message: bytes, context: Context = NOTHING) -> Score:
         """As `score`, with the sentences that mattered; takes some twenty times as long."""
@@ -172,8 +179,9 @@ class Classifier:
         """End the engine's process, if it has one."""
         self.engine.close()
 
-    def _judged(self, reading: Reading, began: float) -> Score:
-        margins = self.margins(reading.view, reading.hashes)
+    def verdict(self, reading: Reading, margins: Margins, began: float | None = None) -> Score:
+        """The score that margins make of a message. ``began``: `time.perf_counter` when the work on it began."""
+        began = time.perf_counter() if began is None else began
         margin, classes = self.together(margins)
         spam = margins.transformer is not None and classes.spam >= self.manifest.junk
         return Score(

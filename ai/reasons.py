@@ -41,6 +41,7 @@ class Reason(StrEnum):
     BRAND_IN_TEXT = "text names a brand that did not send it"
     ARCHIVE = "packed attachment"
     SHOUTING = "subject in capitals"
+    ORDINARY = "text resembles ordinary mail"
 
 
 # Marks of `ai.marks` that speak against a message, strongest first. The others tell what mail is, not what is wrong.

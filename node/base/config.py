@@ -91,10 +91,19 @@ class Classifier(Section):
 
     enabled: bool = Field(True, description="Off: mail is accepted and marked unscored.")
     model: Path | None = Field(None, description="Folder with the model. Empty: the one that ships with Waxseal.")
+    engine: Literal["onnx", "torch"] = Field("onnx", description="torch runs `checkpoint` in a process of its own.")
+    checkpoint: Path | None = Field(None, description="With torch: a Hugging Face sequence classifier's folder.")
     deadline_seconds: float = Field(2.0, gt=0, le=60, description="A slower answer counts as none: unscored.")
     workers: int = Field(2, ge=1, le=64, description="Messages scored at a time.")
+    waiting: int = Field(100, ge=0, le=10_000, description="Messages that may wait for it; more go unscored at once.")
     junk_at: float | None = Field(None, ge=0, le=1, description="Score that sends mail to Junk. Empty: model's own.")
     refuse_at: float | None = Field(None, ge=0, le=1, description="Score that refuses mail with 550. Empty: never.")
+
+    @model_validator(mode="after")
+    def _torch_needs_a_checkpoint(self) -> Classifier:
+        if self.engine == "torch" and self.checkpoint is None:
+            raise ValueError('engine = "torch" needs checkpoint, the folder of a Hugging Face sequence classifier')
+        return self
 
 
 class Sending(Section):

@@ -22,6 +22,9 @@ verdict_seconds = Histogram(
     buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
 )
 verdicts = Counter("waxseal_verdicts_total", "Messages by the classifier's label.", ["label"])
+verdict_stages = Counter("waxseal_verdict_stages_total", "Verdicts by who decided.", ["stage"])
+verdict_classes = Counter("waxseal_verdict_classes_total", "Messages that probably are of a class.", ["name"])
+verdicts_waiting = Gauge("waxseal_verdicts_waiting", "Messages that wait for the classifier.")
 check_seconds = Histogram(
     "waxseal_check_seconds",
     "Time a further opinion took.",

@@ -1,57 +1,81 @@
 """The transformer's opinion, while SMTP waits: bounded in time, and "unscored" rather than an error.
 
-Fail open (mail first): a model that is missing, slow or broken never costs a message; it is accepted and marked.
+Fail open (mail first): a model that is missing, slow, busy or broken never costs a message; it is accepted and marked.
 """
 
 from __future__ import annotations
 
+import secrets
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 import trio
 
-from ai.classifier import Classifier, Score
+from ai.classes import CLASSES
+from ai.classifier import Classifier, Margins, Reading, Score
+from ai.reasons import Reason as Words
+from ai.view import View
 from node.base import metrics
 from node.base.config import Classifier as ClassifierSettings
 from node.base.log import get_log
 from node.base.reply import Reply
+from node.checks.campaigns import Campaigns
 from node.checks.opinion import Opinion, Reason
 from node.checks.panel import Subject
 
 log = get_log(__name__)
 REFUSED = Reply(550, "5.7.1", "This message looks like spam and is not wanted here")
+SAME, NEAR = "same", "near"  # stages of a verdict that a campaign's earlier copy gave
+PROBABLE = 0.5  # from which a message is counted to a class
+SHOWN = 4  # reasons in the header
+LONGEST = 200  # characters of them together
 
 
-class Scorer(Protocol):
-    """What the check needs of a model: a thread-safe, blocking score."""
+class Judge(Protocol):
+    """What the check needs of a model (`ai.classifier.Classifier`): thread-safe and blocking."""
 
-    def score(self, message: bytes) -> Score: ...
+    @property
+    def junk(self) -> float: ...
+
+    def read(self, message: bytes) -> Reading: ...
+
+    def margins(self, view: View, features: Sequence[int]) -> Margins: ...
+
+    def linear_margin(self, features: Sequence[int]) -> float: ...
+
+    def verdict(self, reading: Reading, margins: Margins, began: float | None = None) -> Score: ...
 
 
 class ContentClassifier:
     """Scores each message with a model that may still be loading, may be absent, and may break.
 
     Args:
-        settings: thresholds, deadline, number of messages scored at a time.
+        settings: thresholds, deadline, number of messages scored at a time and waiting for it.
     """
 
     def __init__(self, settings: ClassifierSettings) -> None:
         self._settings = settings
         self._limiter = trio.CapacityLimiter(settings.workers)
-        self._scorer: Scorer | None = None
+        self._judge: Judge | None = None
         self._junk_at = settings.junk_at
+        self._campaigns = Campaigns(secrets.token_bytes(32))
         self.problem = "" if settings.enabled else "switched off in the settings"
+        metrics.verdicts_waiting.set_function(lambda: self._limiter.statistics().tasks_waiting)
 
     @property
     def junk_at(self) -> float | None:
         """The threshold for Junk: the settings' own, else the model's; None before there is a model."""
         return self._junk_at
 
-    def use(self, scorer: Scorer, junk_at: float) -> None:
+    def use(self, judge: Judge) -> None:
         """Judge with this model from now on; the settings' own threshold has precedence over the model's."""
-        if self._junk_at is None:
-            self._junk_at = junk_at
-        self._scorer = scorer
+        if self._settings.junk_at is None:
+            self._junk_at = judge.junk
+        self._campaigns = Campaigns(secrets.token_bytes(32))  # what another model said counts no more
+        self._judge = judge
 
     async def load(self, directory: Path | None) -> None:
         """Load the model in a thread. A failure is logged and mail goes unscored; it is never raised."""
@@ -61,41 +85,81 @@ class ContentClassifier:
             self.problem = "no model found; set classifier.model or reinstall with the models/ folder"
             log.warning("classifier.missing", problem=self.problem)
             return
+        checkpoint = self._settings.checkpoint if self._settings.engine == "torch" else None
         try:
-            model = await trio.to_thread.run_sync(Classifier.load, directory)
+            self.use(await trio.to_thread.run_sync(partial(Classifier.load, directory, checkpoint=checkpoint)))
         except Exception as error:  # noqa: BLE001  whatever the model files do to us, mail flows
-            self.problem = f"the model in {directory} cannot be used: {error}"
+            self.problem = f"the model in {checkpoint or directory} cannot be used: {error}"
             log.warning("classifier.broken", problem=self.problem)
-            return
-        self.use(model, model.manifest.junk)
 
     async def content(self, subject: Subject) -> Opinion:
         """Score the message, or say why it has no score."""
-        scorer = self._scorer
-        if scorer is None:
+        judge = self._judge
+        if judge is None:
             return _unscored(Reason.UNSCORED_MISSING if self._settings.enabled else Reason.UNSCORED_OFF)
+        if self._is_busy():
+            return _unscored(Reason.UNSCORED_BUSY)
         try:
             with trio.move_on_after(self._settings.deadline_seconds), metrics.verdict_seconds.time():
-                score = await self._score(scorer, subject.content)
-                return self._opinion(score)
+                return self._opinion(await self._in_thread(judge, subject.content))
         except Exception:  # a model's bug must not cost mail
             log.exception("classifier.failed")
             return _unscored(Reason.UNSCORED_FAILED)
         return _unscored(Reason.UNSCORED_SLOW)
 
-    async def _score(self, scorer: Scorer, content: bytes) -> Score:
+    def _is_busy(self) -> bool:
+        """No turn is free, and the line is full."""
+        used = self._limiter.statistics()
+        return used.borrowed_tokens >= used.total_tokens and used.tasks_waiting >= self._settings.waiting
+
+    async def _in_thread(self, judge: Judge, content: bytes) -> Score:
         # A thread past its deadline is left to finish; it holds its token, so no more than `workers` ever run.
-        return await trio.to_thread.run_sync(scorer.score, content, limiter=self._limiter, abandon_on_cancel=True)
+        work = partial(self._scored, judge, content)
+        return await trio.to_thread.run_sync(work, limiter=self._limiter, abandon_on_cancel=True)
+
+    def _scored(self, judge: Judge, content: bytes) -> Score:
+        """In a thread: read once, look whether the same was judged before, else judge and remember."""
+        reading = judge.read(content)
+        key = self._campaigns.digest(reading.view)
+        if known := self._campaigns.same(key):
+            return replace(judge.verdict(reading, known), stage=SAME)
+        borrowed = self._campaigns.near(reading, judge.linear_margin(reading.hashes))
+        if borrowed and self._is_junk(score := judge.verdict(reading, borrowed)):
+            return replace(score, stage=NEAR, reasons=(str(Words.CAMPAIGN), *score.reasons))
+        margins = judge.margins(reading.view, reading.hashes)
+        score = judge.verdict(reading, margins)
+        self._campaigns.remember(key, reading, margins, is_spam=self._is_junk(score))
+        return score
+
+    def _is_junk(self, score: Score) -> bool:
+        return score.probability >= (1.0 if self._junk_at is None else self._junk_at)
 
     def _opinion(self, score: Score) -> Opinion:
-        junk_at = 1.0 if self._junk_at is None else self._junk_at
-        refuse_at = self._settings.refuse_at
-        metrics.verdicts.labels(score.label).inc()
-        if refuse_at is not None and score.probability >= refuse_at:
-            return Opinion(Reason.SPAM_REFUSED, "spam", score.probability, score.reasons, reply=REFUSED)
-        if score.probability >= junk_at:
-            return Opinion(Reason.SPAM_JUNK, "spam", score.probability, score.reasons, folder="\\Junk")
-        return Opinion(Reason.FINE, "ham", score.probability, score.reasons)
+        opinion = self._decided(score)
+        metrics.verdicts.labels(opinion.label).inc()
+        metrics.verdict_stages.labels(score.stage).inc()
+        for name in CLASSES:
+            if getattr(score.classes, name) >= PROBABLE:
+                metrics.verdict_classes.labels(name).inc()
+        return opinion
+
+    def _decided(self, score: Score) -> Opinion:
+        refuse_at, words = self._settings.refuse_at, in_header(score.reasons)
+        if refuse_at is not None and score.probability >= refuse_at and score.stage != NEAR:
+            return Opinion(Reason.SPAM_REFUSED, "spam", score.probability, words, reply=REFUSED)
+        if self._is_junk(score):
+            return Opinion(Reason.SPAM_JUNK, "spam", score.probability, words, folder="\\Junk")
+        return Opinion(Reason.FINE, "ham", score.probability, words)
+
+
+def in_header(reasons: tuple[str, ...]) -> tuple[str, ...]:
+    """The strongest reasons that fit into the header whole; where nothing speaks against a message, that in words."""
+    shown: list[str] = []
+    for reason in reasons[:SHOWN]:
+        if len("; ".join((*shown, reason))) > LONGEST:
+            break
+        shown.append(reason)
+    return tuple(shown) or (str(Words.ORDINARY),)
 
 
 def _unscored(reason: Reason) -> Opinion:

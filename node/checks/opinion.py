@@ -22,6 +22,7 @@ class Reason(StrEnum):
     UNSCORED_MISSING = "unscored-missing"
     UNSCORED_SLOW = "unscored-slow"
     UNSCORED_FAILED = "unscored-failed"
+    UNSCORED_BUSY = "unscored-busy"
     SECOND_OPINION = "second-opinion"
     VIRUS = "virus-found"
     VIRUS_DOUBTFUL = "virus-doubtful"
