@@ -10,12 +10,18 @@ import binascii
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from urllib.parse import unquote
+
+from ai.archives import Clue, ending, inspect
 
 MAX_SCAN = 4 << 20  # bytes of a message that are looked at in all
 MAX_HEADER = 1 << 15  # bytes of one header block
 MAX_PARTS = 60
 MAX_DEPTH = 12
 MAX_TEXT = 1 << 16  # encoded bytes of text that are decoded in all
+MAX_FILES = 20  # attachments that are told
+MAX_FILE_BYTES = 3 << 20  # encoded bytes of attachments that are decoded in all
+_FILE_HEAD = 48 << 10  # encoded bytes of an attachment that tell what it is (an ISO image at 32 KiB)
 
 _FIELD = re.compile(
     rb"^(from|reply-to|subject|content-type|content-disposition|content-transfer-encoding)[ \t]{0,8}:"
@@ -24,6 +30,9 @@ _FIELD = re.compile(
 )
 _PARAMETER = re.compile(
     r";\s{0,16}([a-z-]{1,20})(?:\*\d{0,2}\*?)?\s{0,4}=\s{0,4}(\"[^\"]{0,400}\"|[^\s;]{1,400})", re.IGNORECASE
+)
+_FILE_NAME = re.compile(
+    r";\s{0,16}(?:file)?name(?:\*(\d{1,2}))?(\*)?\s{0,4}=\s{0,4}(\"[^\"]{0,400}\"|[^\s;]{1,400})", re.IGNORECASE
 )
 _WORD = re.compile(r"=\?([a-zA-Z0-9_.-]{1,40})(?:\*[a-zA-Z-]{0,20})?\?([bBqQ])\?([^?]{0,2000})\?=")
 _BETWEEN_WORDS = re.compile(r"(\?=)\s{1,100}(=\?)")
@@ -44,13 +53,27 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
+class File:
+    """An attachment: its name as given (overrides of writing direction included), and what was found in it."""
+
+    name: str
+    clues: tuple[Clue, ...] = ()
+
+    @property
+    def ending(self) -> str:
+        return ending(self.name)
+
+
+@dataclass(frozen=True, slots=True)
 class Parts:
-    """What the walk found: decoded fields of the message, texts in order, names of attachments, count of images."""
+    """What the walk found: decoded fields of the message, texts in order, names of attachments, count of images, and
+    attachments with what is in them, those without a name included."""
 
     fields: dict[str, str]
     texts: tuple[Text, ...]
     attachments: tuple[str, ...]
     images: int
+    files: tuple[File, ...] = ()
 
 
 def walk(raw: bytes) -> Parts:
@@ -61,8 +84,9 @@ def walk(raw: bytes) -> Parts:
     top: dict[str, str] | None = None
     texts: list[Text] = []
     attachments: list[str] = []
+    files: list[File] = []
     images = 0
-    room = MAX_TEXT
+    room, file_room = MAX_TEXT, MAX_FILE_BYTES
     for fields, start, end in _each_part(data):
         top = fields if top is None else top
         if start < 0:
@@ -71,13 +95,46 @@ def walk(raw: bytes) -> Parts:
         name = _file_name(fields)
         if kind.startswith("image/"):
             images += 1
+        if (name or kind.startswith("application/")) and len(files) < MAX_FILES:
+            encoded = data[start : min(end, start + file_room)]
+            file, used = _file(fields, encoded)
+            file_room -= used
+            files.append(file)
         if name:
             attachments.append(name[-80:])
         elif kind in ("text/plain", "text/html") and room > 0:
             encoded = data[start : min(end, start + room)]
             room -= len(encoded)
             texts.append(Text(kind[5:], _decode(encoded, fields)))
-    return Parts(top or {}, tuple(texts), tuple(attachments[:20]), images)
+    return Parts(top or {}, tuple(texts), tuple(attachments[:MAX_FILES]), images, tuple(files))
+
+
+def _file(fields: dict[str, str], encoded: bytes) -> tuple[File, int]:
+    """An attachment, and how many of its encoded bytes were decoded. Clients disagree about which of several names
+    counts (RFC 2231 §3 and §4 beside plain ones), so each is looked at."""
+    names = _file_names(fields) or [""]
+    head = _octets(encoded[:_FILE_HEAD], fields)
+    is_deep = head.startswith((b"PK", b"\xd0\xcf\x11\xe0")) or b"%PDF" in head[:1024]
+    data = _octets(encoded, fields) if is_deep and len(encoded) > _FILE_HEAD else head
+    return File(names[0][:255], inspect(names, data)), len(encoded) if is_deep else min(len(encoded), _FILE_HEAD)
+
+
+def _file_names(fields: dict[str, str]) -> list[str]:
+    """Every name that a part gives its content, most often one."""
+    found: dict[str, None] = {}
+    for value in (fields.get("content-disposition", ""), fields.get("content-type", "")):
+        pieces: dict[int, str] = {}
+        for number, is_encoded, text in _FILE_NAME.findall(value[:4000]):
+            name = text.strip('"')
+            if is_encoded:  # charset'language'octets, percent-encoded
+                name = unquote(name.split("'", 2)[-1], errors="replace")
+            if number:
+                pieces.setdefault(int(number), name)
+            else:
+                found[name] = None
+        if pieces:
+            found["".join(pieces[at] for at in sorted(pieces))] = None
+    return list(found)[:4]
 
 
 def _each_part(data: bytes) -> Iterator[tuple[dict[str, str], int, int]]:
@@ -168,12 +225,15 @@ def _word(match: re.Match[str]) -> str:
 
 
 def _decode(body: bytes, fields: dict[str, str]) -> str:
+    return _characters(_octets(body, fields), _parameter(fields.get("content-type", ""), "charset"))
+
+
+def _octets(body: bytes, fields: dict[str, str]) -> bytes:
+    """A body without its transfer encoding (RFC 2045 §6)."""
     encoding = fields.get("content-transfer-encoding", "").lower()
     if encoding == "base64":
-        body = _base64(body)
-    elif encoding == "quoted-printable":
-        body = binascii.a2b_qp(body)
-    return _characters(body, _parameter(fields.get("content-type", ""), "charset"))
+        return _base64(body)
+    return binascii.a2b_qp(body) if encoding == "quoted-printable" else body
 
 
 def _base64(data: bytes) -> bytes:

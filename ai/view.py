@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from ai.fold import Disguises, plain_letters, unmasked
 from ai.known import DANGEROUS, FREE_MAIL, SECOND_LEVEL, SHORTENERS
-from ai.parts import MAX_TEXT, Parts, walk
+from ai.parts import MAX_TEXT, File, Parts, walk
 from ai.visible import Visible, read_html
 
 HEAD = 6000  # characters of visible text kept from the beginning
@@ -50,6 +50,9 @@ class View:
     has_address_link: bool  # a link to a bare IP address
     has_punycode: bool
     has_shortener: bool
+    targets: tuple[str, ...] = ()  # where links lead, whole, each once, at most 300 characters of each
+    pretended: tuple[tuple[str, str], ...] = ()  # of mismatched links: the domain shown, the domain led to
+    files: tuple[File, ...] = ()  # attachments with what was found in them
 
     @property
     def name_shows_address(self) -> bool:
@@ -76,8 +79,8 @@ def text_view(raw: bytes, limit: int = MAX_TEXT) -> View:
     text, in_text = unmasked(shown)
     from_domain = _domain(address)
     reply = _domain(parts.fields.get("reply-to", ""))
-    targets, mismatches = _links(pages, plain)
-    hosts = [host for host in map(_host, targets) if host]
+    targets, pretended = _links(pages, plain)
+    hosts = [host for host in map(host_of, targets) if host]
     return View(
         subject=_clean(subject)[:300],
         from_name=_clean(name)[:100],
@@ -86,7 +89,7 @@ def text_view(raw: bytes, limit: int = MAX_TEXT) -> View:
         reply_domain=reply if reply and registrable(reply) != registrable(from_domain) else "",
         text=_clean(text),
         links=tuple(dict.fromkeys(map(registrable, hosts)))[:20],
-        link_mismatches=mismatches,
+        link_mismatches=len(pretended),
         attachments=tuple(_clean(item) for item in parts.attachments),
         hidden=sum(page.hidden for page in pages),
         disguises=in_subject + in_name + in_text,
@@ -96,6 +99,9 @@ def text_view(raw: bytes, limit: int = MAX_TEXT) -> View:
         has_address_link=any(host.replace(".", "").isdigit() for host in hosts),
         has_punycode=any("xn--" in host for host in (*hosts, from_domain)),
         has_shortener=any(registrable(host) in SHORTENERS for host in hosts),
+        targets=tuple(dict.fromkeys(target[:300] for target in targets))[:40],
+        pretended=tuple(dict.fromkeys(pretended))[:20],
+        files=parts.files,
     )
 
 
@@ -124,21 +130,22 @@ def _without_list_footer(plain: str) -> str:
     return plain[: found.start()] if found else plain
 
 
-def _links(pages: Iterable[Visible], plain: str) -> tuple[list[str], int]:
+def _links(pages: Iterable[Visible], plain: str) -> tuple[list[str], list[tuple[str, str]]]:
     targets: list[str] = []
-    mismatches = 0
+    pretended: list[tuple[str, str]] = []
     for page in pages:
         for target, words in page.links:
             targets.append(target)
             shown = _SHOWN_HOST.match(words.strip())
-            host = _host(target)
+            host = host_of(target)
             if shown and host and registrable(shown[1].lower()) != registrable(host):
-                mismatches += 1
+                pretended.append((registrable(shown[1].lower()), registrable(host)))
     targets += [match[0] for match in _URL.finditer(plain[: HEAD * 2])][:60]
-    return targets, mismatches
+    return targets, pretended
 
 
-def _host(url: str) -> str:
+def host_of(url: str) -> str:
+    """The host that a link leads to, lower case; "" when it is none of the web's."""
     scheme = url[:8].lower()
     if not scheme.startswith(("http:", "https:", "www.", "//")):
         return ""
@@ -194,7 +201,7 @@ def model_text(view: View) -> ModelText:
         sender=_neutral(f"{view.from_name} {registrable(view.from_domain)}"),
         links=_neutral(" ".join(view.links[:4])),
         files=_neutral(" ".join(name[-24:] for name in view.attachments[:3])),
-        body=_neutral(_URL.sub(lambda found: registrable(_host(found[0])), view.text)),
+        body=_neutral(_URL.sub(lambda found: registrable(host_of(found[0])), view.text)),
     )
 
 
