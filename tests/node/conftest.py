@@ -18,7 +18,6 @@ import trio
 START_SECONDS = 60
 
 EICAR_MD5 = "44d88612fea8a8f36de82e1278abb02f"  # of the 68 octets every scanner knows
-GTUBE = "XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
 
 
 @dataclass(frozen=True)
