@@ -108,6 +108,26 @@ correspondent = _table(
     rowid=False,
 )
 
+contact = _table(
+    "contact",
+    _int("account_id", _of("account.id"), primary_key=True),
+    _int("digest", primary_key=True),  # of an address, by sending.digest
+    _int("sent"),
+    _int("received"),
+    _int("junked"),
+    _int("first"),  # days since 1970, as is last
+    _int("last", index=True),
+    rowid=False,
+)
+
+sent_id = _table(
+    "sent_id",
+    _int("digest", primary_key=True),  # of a Message-ID
+    _int("account_id", _of("account.id"), primary_key=True, index=True),
+    _int("day", index=True),
+    rowid=False,
+)
+
 security_event = _table(
     "security_event",
     _int("id", primary_key=True),
@@ -219,6 +239,7 @@ change = _table(
     _int("mailbox_id"),
     _int("uid"),
     _int("kind"),  # changes.KINDS
+    Column("origin", Integer, nullable=False, server_default=text("0")),  # changes.DELIVERED, ...
     Index("ix_change_account_id_modseq", "account_id", "modseq"),
 )
 
@@ -237,6 +258,58 @@ spool = _table(
     _text("last_reply"),
     _int("smtputf8"),
     reuse=False,  # the runner remembers ids of entries that rest
+)
+
+held = _table(
+    "held",
+    _int("id", primary_key=True),
+    _int("blob_id", ForeignKey("blob.id"), index=True),
+    _int("size"),
+    _text("sender"),  # the reverse-path
+    _text("author"),  # the first address of From, "" when there is none to speak of
+    _text("subject"),
+    _text("why"),
+    _text("verdict"),  # Reason of the opinion that decided
+    _int("received", index=True),
+    _int("expires", index=True),
+    reuse=False,  # an admin's command must not meet another message
+)
+
+held_recipient = _table(
+    "held_recipient",
+    _int("held_id", _of("held.id"), primary_key=True),
+    _int("account_id", primary_key=True, index=True),  # no reference: the account may go first
+    _text("address"),
+    rowid=False,
+)
+
+# --- learning ---------------------------------------------------------------------------------------------------------
+
+lesson = _table(
+    "lesson",
+    _int("id", primary_key=True),
+    Column("account_id", Integer, _of("account.id")),  # null: administrators and traps
+    _bytes("sha256"),  # of the message
+    _int("is_spam"),
+    _text("source"),  # ai.teachers.Source
+    _int("marks"),  # lessons.Marks: the message's keywords when it was last looked at
+    _int("time"),
+    _int("scheme"),  # ai.heads.scheme
+    _bytes("facts"),  # ai.lessons.Facts, packed
+    UniqueConstraint("account_id", "sha256"),
+    reuse=False,  # heads remember the last one they were taught
+)
+Index("ix_lesson_account_id", lesson.c.account_id)
+
+head = _table(
+    "head",
+    _int("id", primary_key=True),
+    Column("account_id", Integer, _of("account.id"), unique=True),  # null: the node's own
+    _int("version", index=True),  # rises with every change of any head
+    _int("last"),  # lesson that it was taught last
+    _int("floor"),  # lessons up to it do not count, since a reset
+    _int("stale"),  # 1: to be made again from its lessons
+    _bytes("content"),  # ai.heads.Head
 )
 
 # --- the log ----------------------------------------------------------------------------------------------------------
