@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from node.flow.parcel import Parcel, pack
 from node.flow.premises import Premises
-from node.store import blobs, messages
+from node.store import blobs, changes, messages
 from node.store.database import Writing
 from node.store.incoming import Incoming
 from node.store.mailboxes import Mailbox
@@ -54,6 +54,7 @@ def _keep(
             flags=flags,
             keywords=keywords,
             internaldate=parcel.received if internaldate is None else internaldate,
+            origin=changes.APPENDED,
         )
 
     return work

@@ -23,6 +23,10 @@ Kind = Literal["added", "flags", "expunged", "mailbox"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 _NUMBER: dict[Kind, int] = {kind: number for number, kind in enumerate(KINDS)}
 
+DELIVERED = 0
+"""Where an added message came from: the node; else `APPENDED`, or the id of the mailbox it was copied or moved from."""
+APPENDED = -1  # by a mail client
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -45,13 +49,14 @@ _NEXT = Statement(
 _ADD = Statement(adding(change, "seq"))
 _ADD_MANY = Statement(
     change.insert().from_select(
-        ["account_id", "modseq", "mailbox_id", "uid", "kind"],
+        ["account_id", "modseq", "mailbox_id", "uid", "kind", "origin"],
         select(
             bindparam("account_id"),
             bindparam("modseq"),
             bindparam("mailbox_id"),
             literal_column("value"),
             bindparam("kind"),
+            bindparam("origin"),
         ).select_from(chosen().subquery()),
     )
 )
@@ -86,16 +91,27 @@ def next_modseq(tx: Writing, account_id: int) -> int:
     return modseq
 
 
-def record(tx: Writing, account_id: int, modseq: int, mailbox_id: int, uid: int, kind: Kind) -> None:  # noqa: PLR0917
+def record(  # noqa: PLR0917
+    tx: Writing, account_id: int, modseq: int, mailbox_id: int, uid: int, kind: Kind, origin: int = DELIVERED
+) -> None:
     """Write one change and wake the account's watchers after the commit."""
-    tx.execute(_ADD, account_id=account_id, modseq=modseq, mailbox_id=mailbox_id, uid=uid, kind=_NUMBER[kind])
+    change = {"account_id": account_id, "modseq": modseq, "mailbox_id": mailbox_id, "uid": uid}
+    tx.execute(_ADD, **change, kind=_NUMBER[kind], origin=origin)
     tx.touch(account_id)
 
 
-def record_many(tx: Writing, account_id: int, modseq: int, mailbox_id: int, uids: Iterable[int], kind: Kind) -> None:  # noqa: PLR0917
+def record_many(  # noqa: PLR0917
+    tx: Writing,
+    account_id: int,
+    modseq: int,
+    mailbox_id: int,
+    uids: Iterable[int],
+    kind: Kind,
+    origin: int = DELIVERED,
+) -> None:
     """Write one change for each uid, in the order given."""
-    packed = as_json(uids)
-    tx.execute(_ADD_MANY, account_id=account_id, modseq=modseq, mailbox_id=mailbox_id, uids=packed, kind=_NUMBER[kind])
+    change = {"account_id": account_id, "modseq": modseq, "mailbox_id": mailbox_id, "uids": as_json(uids)}
+    tx.execute(_ADD_MANY, **change, kind=_NUMBER[kind], origin=origin)
     tx.touch(account_id)
 
 

@@ -109,8 +109,12 @@ def add(
     flags: Flag = ALL_FLAGS[0],
     keywords: Collection[str] = frozenset(),
     internaldate: int,
+    origin: int = changes.DELIVERED,
 ) -> Message:
     """Put a blob into a mailbox as its newest message.
+
+    Args:
+        origin: `changes.DELIVERED` or `changes.APPENDED`.
 
     Raises:
         MailboxError: the mailbox is gone or holds no messages, or there are too many keywords.
@@ -140,7 +144,7 @@ def add(
         layout=summary.layout,
     )
     references.hold(tx, blob_id)
-    changes.record(tx, account_id, modseq, mailbox_id, uid, "added")
+    changes.record(tx, account_id, modseq, mailbox_id, uid, "added", origin)
     return Message(mailbox_id, uid, blob_id, size, flags, frozenset(keywords), internaldate, modseq, saved)
 
 
@@ -302,7 +306,7 @@ def _copy(
     )
     references.change_many(tx, (blob_id for _, blob_id, *_ in tallies), 1)
     pairs = [(source, first + offset) for offset, (source, *_) in enumerate(tallies)]
-    changes.record_many(tx, account_id, modseq, target_id, [new for _, new in pairs], "added")
+    changes.record_many(tx, account_id, modseq, target_id, [new for _, new in pairs], "added", mailbox_id)
     return pairs, (account_id, modseq)
 
 

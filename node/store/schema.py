@@ -308,7 +308,7 @@ head = _table(
     _int("version", index=True),  # rises with every change of any head
     _int("last"),  # lesson that it was taught last
     _int("floor"),  # lessons up to it do not count, since a reset
-    _int("stale"),  # 1: to be made again from its lessons
+    _int("stale"),  # lessons taken back since it was made: above 0 it has to be made again
     _bytes("content"),  # ai.heads.Head
 )
 
