@@ -18,6 +18,7 @@ from node.flow.parcel import pack
 from node.flow.premises import Premises
 from node.flow.reception import Limits, Session, Transaction
 from node.flow.trace_fields import trace_header
+from node.mail.correspondence import Correspondence, correspondence
 from node.store.accounts import Account
 from node.store.incoming import Incoming
 
@@ -64,16 +65,26 @@ class Accept:
 
     async def finish(self, session: Session, transaction: Transaction, incoming: Incoming) -> Reply:
         """Judge the message and keep it. 250 means: committed to disk, with its leaf in the log."""
-        verdict = await self.panel.content(await _subject(session, transaction, incoming))
+        subject = await _subject(session, transaction, incoming)
+        verdict = await self.panel.content(subject)
         if verdict.reply:
             _decided(session, transaction, incoming, verdict.reason, verdict.reply)
             return verdict.reply
         with metrics.delivery_seconds.time():
-            reply = await self._keep(session, transaction, incoming, verdict)
+            # A bounce has no author that one would know again.
+            letter = correspondence(subject.content) if transaction.sender else None
+            reply = await self._keep(session, transaction, incoming, verdict, letter)
         _decided(session, transaction, incoming, verdict.reason, reply)
         return reply
 
-    async def _keep(self, session: Session, transaction: Transaction, incoming: Incoming, verdict: Verdict) -> Reply:
+    async def _keep(
+        self,
+        session: Session,
+        transaction: Transaction,
+        incoming: Incoming,
+        verdict: Verdict,
+        letter: Correspondence | None,
+    ) -> Reply:
         host = self.premises.hostname
         parcel = await pack(
             self.premises.database, incoming, trace_header(host, session, transaction, verdict.header(host))
@@ -83,6 +94,7 @@ class Accept:
             recipients=transaction.recipients,
             direction=Direction.RECEIVED,
             folder=verdict.folder,
+            letter=letter,
         )
         work = partial(deliver, parcel=parcel, order=order, log=self.premises.log)
         leaf = await self.premises.database.write(work)

@@ -14,7 +14,9 @@ from node.anchor.log import Log
 from node.base.address import Address
 from node.base.errors import Temporary
 from node.directory.resolve import Foreign, Local, resolve
+from node.flow.acquaintance import remember, remember_sent
 from node.flow.parcel import Parcel
+from node.mail.correspondence import Correspondence
 from node.store import blobs, mailboxes, messages, spool
 from node.store.accounts import Account
 from node.store.database import Writing
@@ -37,6 +39,8 @@ class Order:
         may_leave: True when recipients on other servers are spooled, False when they are refused.
         smtputf8: the message may only travel to servers that take SMTPUTF8.
         direction: for the log.
+        letter: what ties the message to others; None when nobody is to remember whom it came from.
+        submitter: the account that sent it, 0 for mail from elsewhere.
     """
 
     sender: str
@@ -45,6 +49,8 @@ class Order:
     folder: str = ""
     may_leave: bool = False
     smtputf8: bool = False
+    letter: Correspondence | None = None
+    submitter: int = 0
 
 
 class _Kept(NamedTuple):
@@ -84,6 +90,10 @@ def deliver(tx: Writing, parcel: Parcel, order: Order, log: Log) -> int:
             )
         else:
             raise RecipientGone(f"{address} was removed while its mail was coming in")
+    if order.letter:
+        remember(tx, order.letter, parcel.received, reached, junk=bool(order.folder))
+        if order.submitter:
+            remember_sent(tx, order.letter, parcel.received, order.submitter, order.recipients)
     return log.append(tx, Leaf(prepared.sha256, order.direction, parcel.received, parcel.salt))
 
 

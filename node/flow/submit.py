@@ -23,6 +23,7 @@ from node.flow.reception import Limits, Session, Transaction
 from node.flow.sending import Decision, Look, Lookout
 from node.flow.trace_fields import missing_fields, trace_header
 from node.mail.address_list import Group, Mailbox, addresses
+from node.mail.correspondence import Correspondence, correspondence
 from node.mail.headers import fields, header_end
 from node.store.accounts import Account
 from node.store.database import Writing
@@ -100,9 +101,8 @@ class Submit:
         host = self.premises.hostname
         prefix = trace_header(host, session, transaction) + missing_fields(head, host)
         parcel = await pack(self.premises.database, incoming, prefix)
-        kept = await self.premises.database.write(
-            partial(self._keep, parcel=parcel, order=_order(transaction), look=look)
-        )
+        order = _order(transaction, account, correspondence(prefix + head))
+        kept = await self.premises.database.write(partial(self._keep, parcel=parcel, order=order, look=look))
         if self.lookout and kept.decision:
             self.lookout.conclude(kept.decision)
         return self._answer(session, account, transaction, incoming, kept)
@@ -142,13 +142,15 @@ class _Kept(NamedTuple):
     decision: Decision | None
 
 
-def _order(transaction: Transaction) -> Order:
+def _order(transaction: Transaction, account: Account, letter: Correspondence) -> Order:
     return Order(
         sender=str(transaction.sender or ""),
         recipients=transaction.recipients,
         direction=Direction.SUBMITTED,
         may_leave=True,
         smtputf8=transaction.smtputf8,
+        letter=letter,
+        submitter=account.id,
     )
 
 
