@@ -74,6 +74,12 @@ class Window:
             now.refused + rest * before.refused,
         )
 
+    def volume(self, time: float) -> tuple[float, float]:
+        """Messages and recipients of that estimate."""
+        rest = 1.0 - min(1.0, max(0.0, time / self.seconds - self.index))
+        now, before = self.now, self.before
+        return now.messages + rest * before.messages, now.recipients + rest * before.recipients
+
     def clear(self) -> None:
         """Forget the counts."""
         self.now, self.before = Counts(), Counts()
@@ -302,8 +308,8 @@ def _unpack(content: bytes) -> Baseline:
     if version != _VERSION or len(content) != at + 4 * deferred or max(networks, countries) > NETWORKS:
         raise ValueError("another form")
     numbers = (*shares, *times, *hour, *day, *figures, *(each.weight for each in known))
-    # Not a number compares false, too.
-    if not all(0.0 <= number <= _BOUND for number in numbers) or max(shares[1:]) > 1.0 or max(times) > _LATEST:
+    # One that is not a number, or infinite, makes the sum so; it is looked at first, since `min` would not see it.
+    if not sum(numbers) <= _BOUND or min(numbers) < 0.0 or max(shares[1:]) > 1.0 or max(times) > _LATEST:
         raise ValueError("a figure out of bounds")
     days, usual_fresh, usual_refused, usual_spam, spam = shares
     return Baseline(

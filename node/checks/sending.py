@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
+from typing import NamedTuple
 
 from node.checks.baseline import DAY, DEFERRED, MOST, Baseline, Counts
 
@@ -57,6 +58,10 @@ _WEIGHTS = {
 }
 
 
+_AT_THE_MOST = (1.0 + sum(_WEIGHTS.values())) / SCORED_FROM
+"""How many times its share of a ceiling a message's pressure can be, in units of what begins to matter."""
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """Recipients an hour and a day.
@@ -70,8 +75,7 @@ class Policy:
     most: tuple[float, float] = (1000.0, 5000.0)
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(NamedTuple):
     """A message somebody wants to send.
 
     Attributes:
@@ -95,19 +99,19 @@ class Attempt:
     spam: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(NamedTuple):
     """What becomes of an attempt.
 
     Attributes:
         accepted: the message may go.
         step: how far sending is restricted now.
-        pressure: 1 is the most that is usual; with what was deferred, when there is a restriction.
+        pressure: 1 is the most that is usual; with what was deferred, when there is a restriction; 0 where a glance
+            was enough.
         wait: seconds until another attempt may succeed; 0 when accepted or when waiting alone does not help.
         signs: what was unusual, heaviest first.
         is_new: this step has not been reported in this event.
         is_first: nor has any other.
-        counts: of the last hour, with this message.
+        counts: of the last hour, with this message; None while nothing is restricted.
         ceiling: recipients an hour.
     """
 
@@ -118,7 +122,7 @@ class Judgement:
     signs: tuple[Sign, ...]
     is_new: bool
     is_first: bool
-    counts: Counts
+    counts: Counts | None
     ceiling: float
 
 
@@ -136,24 +140,23 @@ def judge(baseline: Baseline, step: Step, attempt: Attempt, policy: Policy) -> J
     """
     attempt = _bounded(attempt)
     baseline.advance(attempt.time, policy.allowance, policy.most)  # 1
-    if abs(attempt.time - baseline.anomaly) > QUIET_SECONDS:
+    if baseline.told and abs(attempt.time - baseline.anomaly) > QUIET_SECONDS:
         baseline.told, baseline.strikes, baseline.deferred = Step.FREE, 0, []
+    if step is not Step.LOCKED and _is_far_below(baseline, attempt, policy):
+        _accept(baseline, attempt)
+        return Judgement(True, Step.FREE, 0.0, 0.0, (), False, False, None, baseline.series[1].ceiling)
     load = _load(baseline, attempt, policy)  # 2
     if step is not Step.LOCKED:  # 3
         step = _step(baseline, attempt, load)
     if step is Step.FREE:
         _accept(baseline, attempt)
-        counts = baseline.hour.sliding(attempt.time)
-        return Judgement(True, step, load.pressure, 0.0, (), False, False, counts, load.ceiling)
+        return Judgement(True, step, load.pressure, 0.0, (), False, False, None, load.ceiling)
     is_new, is_first = step > baseline.told, baseline.told == Step.FREE
     baseline.anomaly, baseline.told = attempt.time, max(step, baseline.told)
     due = PACE.get(step, math.inf) - abs(attempt.time - baseline.accepted)  # 4
     is_small = attempt.recipients <= TRICKLE
     accepted = is_small and due <= 0
-    if accepted:
-        _accept(baseline, attempt)
-    else:
-        _defer(baseline, attempt)
+    (_accept if accepted else _defer)(baseline, attempt)
     wait = max(due, 1.0) if is_small and not accepted and step is not Step.LOCKED else 0.0
     counts = baseline.hour.sliding(attempt.time)
     return Judgement(accepted, step, load.total, wait, load.signs, is_new, is_first, counts, load.ceiling)
@@ -181,6 +184,10 @@ def _between(value: float, least: float, most: float) -> float:
 
 
 def _bounded(attempt: Attempt) -> Attempt:
+    """The attempt with every figure in its range."""
+    is_sane = 0.0 <= attempt.time <= 1e11 and 1 <= attempt.recipients <= 1_000_000 and 0 <= attempt.refused <= 1_000_000
+    if is_sane and 0.0 <= attempt.fresh <= attempt.recipients and (attempt.spam is None or 0.0 <= attempt.spam <= 1.0):
+        return attempt
     recipients = int(_between(attempt.recipients, 1, 1_000_000))
     spam = attempt.spam
     return Attempt(
@@ -198,15 +205,12 @@ def _bounded(attempt: Attempt) -> Attempt:
 def _ceilings(baseline: Baseline, policy: Policy, time: float) -> tuple[float, ...]:
     """Messages and recipients an hour, messages and recipients a day; never under 1."""
     factor = TRUST if time < baseline.trusted <= time + TRUST_SECONDS else 1.0
-    hour, day = policy.most
-    most = (hour, hour, day, day)
     return tuple(
-        max(1.0, min(limit, factor * series.ceiling)) for limit, series in zip(most, baseline.series, strict=True)
+        max(1.0, min(policy.most[place // 2], factor * series.ceiling)) for place, series in enumerate(baseline.series)
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Load:
+class _Load(NamedTuple):
     """What an attempt would make of the last hour and day.
 
     Attributes:
@@ -222,21 +226,41 @@ class _Load:
     signs: tuple[Sign, ...]
 
 
+def _is_far_below(baseline: Baseline, attempt: Attempt, policy: Policy) -> bool:
+    """True when the volume is so small that nothing strange about it could matter: nearly all mail of nearly everybody,
+    which is therefore looked at no further."""
+    if attempt.recipients > TRICKLE:
+        return False
+    for place, window in enumerate((baseline.hour, baseline.day)):
+        most, messages, recipients = policy.most[place], *baseline.series[2 * place : 2 * place + 2]
+        sent, reached = window.volume(attempt.time)
+        if (sent + 1.0) * _AT_THE_MOST > min(most, messages.ceiling):
+            return False
+        if (reached + attempt.recipients) * _AT_THE_MOST > min(most, recipients.ceiling):
+            return False
+    return True
+
+
 def _load(baseline: Baseline, attempt: Attempt, policy: Policy) -> _Load:
     hour, day = baseline.hour.sliding(attempt.time), baseline.day.sliding(attempt.time)
     ceilings = _ceilings(baseline, policy, attempt.time)
-    before = (hour.messages, hour.recipients, day.messages, day.recipients)
-    added = (1.0, float(attempt.recipients)) * 2
     again = attempt.recipients if attempt.fingerprint in baseline.deferred else 0
-    waiting = (0.0, max(0.0, hour.deferred - again), 0.0, max(0.0, day.deferred - again))
-    used = [count / ceiling for count, ceiling in zip(before, ceilings, strict=True)]
-    with_it = [use + more / ceiling for use, more, ceiling in zip(used, added, ceilings, strict=True)]
-    asked = [use + more / ceiling for use, more, ceiling in zip(with_it, waiting, ceilings, strict=True)]
+    used = with_it = asked = 0.0
+    volume = Sign.VOLUME_HOUR
+    for sign, counts, messages, recipients in (
+        (Sign.VOLUME_HOUR, hour, ceilings[0], ceilings[1]),
+        (Sign.VOLUME_DAY, day, ceilings[2], ceilings[3]),
+    ):
+        wanted = counts.recipients + attempt.recipients
+        share = max((counts.messages + 1.0) / messages, wanted / recipients)
+        if share > with_it:
+            with_it, volume = share, sign
+        used = max(used, counts.messages / messages, counts.recipients / recipients)
+        asked = max(asked, share, (wanted + max(0.0, counts.deferred - again)) / recipients)
     strange = _strangeness(baseline, attempt, hour, day)
     factor = 1.0 + sum(_WEIGHTS[sign] * value for sign, value in strange.items())
-    volume = Sign.VOLUME_HOUR if max(with_it[:2]) >= max(with_it[2:]) else Sign.VOLUME_DAY
     odd = sorted((sign for sign in strange if strange[sign] > 0.1), key=lambda sign: -_WEIGHTS[sign] * strange[sign])
-    return _Load(max(used) * factor, max(with_it) * factor, max(asked) * factor, ceilings[1], (volume, *odd))
+    return _Load(used * factor, with_it * factor, asked * factor, ceilings[1], (volume, *odd))
 
 
 def _strangeness(baseline: Baseline, attempt: Attempt, hour: Counts, day: Counts) -> dict[Sign, float]:
@@ -268,11 +292,11 @@ def _step(baseline: Baseline, attempt: Attempt, load: _Load) -> Step:
 
 
 def _accept(baseline: Baseline, attempt: Attempt) -> None:
-    for window in (baseline.hour, baseline.day):
-        window.now = _with(window.now, attempt)
-    hour = baseline.hour.sliding(attempt.time)
-    baseline.peak.messages = max(baseline.peak.messages, hour.messages)
-    baseline.peak.recipients = max(baseline.peak.recipients, hour.recipients)
+    """Note a message that goes."""
+    _add(baseline.hour.now, attempt)
+    _add(baseline.day.now, attempt)
+    (messages, recipients), peak = baseline.hour.volume(attempt.time), baseline.peak
+    peak.messages, peak.recipients = max(peak.messages, messages), max(peak.recipients, recipients)
     baseline.meet(attempt.time, attempt.network, attempt.country)
     baseline.accepted = attempt.time
     if attempt.spam is not None:
@@ -284,6 +308,7 @@ def _accept(baseline: Baseline, attempt: Attempt) -> None:
 
 
 def _defer(baseline: Baseline, attempt: Attempt) -> None:
+    """Note a message that has to wait, once."""
     if attempt.fingerprint in baseline.deferred:
         return
     baseline.deferred = [*baseline.deferred[1 - DEFERRED :], attempt.fingerprint]
@@ -292,11 +317,8 @@ def _defer(baseline: Baseline, attempt: Attempt) -> None:
         window.now.deferred = min(MOST, window.now.deferred + attempt.recipients)
 
 
-def _with(counts: Counts, attempt: Attempt) -> Counts:
-    return Counts(
-        min(MOST, counts.messages + 1.0),
-        min(MOST, counts.recipients + attempt.recipients),
-        counts.deferred,
-        min(MOST, counts.fresh + attempt.fresh),
-        min(MOST, counts.refused + attempt.refused),
-    )
+def _add(counts: Counts, attempt: Attempt) -> None:
+    counts.messages = min(MOST, counts.messages + 1.0)
+    counts.recipients = min(MOST, counts.recipients + attempt.recipients)
+    counts.fresh = min(MOST, counts.fresh + attempt.fresh)
+    counts.refused = min(MOST, counts.refused + attempt.refused)

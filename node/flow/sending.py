@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
+from typing import NamedTuple
 
 from node.anchor.leaf import Direction
 from node.anchor.log import Log
@@ -23,7 +24,7 @@ from node.base.address import Address, parse_address
 from node.base.log import get_log
 from node.base.reply import Reply
 from node.checks import sending as scoring
-from node.checks.baseline import Baseline, pack, unpack
+from node.checks.baseline import Baseline, Counts, pack, unpack
 from node.checks.panel import ContentCheck, Subject
 from node.checks.sending import SCORED_FROM, Attempt, Judgement, Policy, Step
 from node.flow.deliver import Order, deliver
@@ -40,6 +41,8 @@ from node.store.sending import State
 
 log = get_log(__name__)
 
+REMEMBERED = 1000  # baselines that are not read anew
+REMEMBERED_CORRESPONDENTS = 20_000
 _LOOKED_AT = 256 << 10  # octets the classifier gets to see
 
 
@@ -55,8 +58,7 @@ class Kind(StrEnum):
 _KINDS = {Step.SLOWED: Kind.SLOWED, Step.HELD: Kind.HELD, Step.LOCKED: Kind.LOCKED}
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(NamedTuple):
     """What is known about a submission before its transaction.
 
     Attributes:
@@ -78,8 +80,7 @@ class Look:
     spam: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """What became of a submission: a reply when it has to wait, an event when there is something to tell."""
 
     account: Account
@@ -110,6 +111,8 @@ class Lookout:
     classifier: ContentCheck | None = None
     country: Callable[[str], str] | None = None
     clock: Callable[[], float] = time.time
+    _states: dict[int, tuple[State, Baseline]] = field(default_factory=dict)  # used on the writer's thread alone
+    _known: dict[tuple[int, int], int] = field(default_factory=dict)  # likewise
     _locked: set[int] = field(default_factory=set)  # accounts to ask the database about at MAIL
     _near: set[int] = field(default_factory=set)  # accounts whose mail the classifier is asked about
 
@@ -128,6 +131,7 @@ class Lookout:
         """Gather what the decision needs; waits for the classifier only when the account is near its limit."""
         domains = {address.key: address.domain for address in transaction.recipients}
         peer = session.peer[0]
+        shown, place = _place(peer)
         country = self.country(peer) if self.country else ""
         return Look(
             account=account,
@@ -135,8 +139,8 @@ class Lookout:
             addresses=[sending.digest(key) for key in domains],
             domains=[sending.digest(f"@{domain}") for domain in domains.values()],
             refused=transaction.refused,
-            peer=network(peer),
-            place=_place(peer),
+            peer=shown,
+            place=place,
             country=sending.digest(country) if country else None,
             app_password=session.app_password,
             spam=await self._score(account, session, transaction, incoming) if account.id in self._near else None,
@@ -163,19 +167,54 @@ class Lookout:
         happened, or neither.
         """
         account, now = look.account, int(look.time)
-        state = sending.get(tx, account.id)
-        baseline, before = _opened(state)
         digests = [*look.addresses, *dict.fromkeys(look.domains)]
-        found = sending.known(tx, account.id, digests)
+        found = self._found(tx, account.id, digests, now)
         attempt = _attempt(look, found)
-        judgement = scoring.judge(baseline, before, attempt, self.policy)
-        since = state.since if state and judgement.step == before else now
-        sending.put(tx, account.id, State(judgement.step, since, pack(baseline)))
+        judgement = self._judge(tx, account.id, attempt)
         if judgement.accepted:
             sending.meet(tx, account.id, digests, found, now)
         reply = None if judgement.accepted else deferral(judgement, len(look.addresses), self.page)
         event = self._tell(tx, look, attempt, judgement) if judgement.is_new else None
         return Decision(account, judgement, reply, event)
+
+    def _found(self, tx: Writing, account_id: int, digests: Sequence[int], now: int) -> dict[int, int]:
+        """The correspondents that are known, by digest, and when they were written to last."""
+        known = self._known
+        found = {each: known.get((account_id, each), 0) for each in digests}
+        if min(found.values()) > now - sending.REFRESH_SECONDS:
+            return found
+        found = sending.known(tx, account_id, list(digests))
+        if len(known) + len(found) > REMEMBERED_CORRESPONDENTS:
+            known.clear()
+        known.update({(account_id, each): last for each, last in found.items()})
+        return found
+
+    def _judge(self, tx: Writing, account_id: int, attempt: Attempt) -> Judgement:
+        """Judge with the state as it stands on disk, and replace it.
+
+        What this process has kept last needs no reading: it is replaced if it still stands there. It does not when
+        another process has unlocked the account, or when the transaction that wrote it was undone.
+        """
+        state, baseline = self._states.pop(account_id, (None, None))
+        if state is not None and baseline is not None:
+            judgement, kept = self._judged(state, baseline, attempt)
+            if sending.replace(tx, account_id, state, kept):
+                self._states[account_id] = (kept, baseline)
+                return judgement
+        state = sending.get(tx, account_id)
+        baseline, step = _opened(state)
+        judgement, kept = self._judged(State(step, state.since if state else 0, b""), baseline, attempt)
+        sending.put(tx, account_id, kept)
+        if len(self._states) >= REMEMBERED:
+            self._states.clear()
+        self._states[account_id] = (kept, baseline)
+        return judgement
+
+    def _judged(self, state: State, baseline: Baseline, attempt: Attempt) -> tuple[Judgement, State]:
+        before = Step(state.step)
+        judgement = scoring.judge(baseline, before, attempt, self.policy)
+        since = state.since if judgement.step is before else int(attempt.time)
+        return judgement, State(int(judgement.step), since, pack(baseline))
 
     def conclude(self, decision: Decision) -> None:
         """After the commit: log, count, and remember what spares work next time."""
@@ -205,7 +244,7 @@ class Lookout:
 
     def _tell(self, tx: Writing, look: Look, attempt: Attempt, judgement: Judgement) -> SecurityEvent:
         """Keep the event; the first of its kind, and the lock, put a note into the inbox."""
-        counts = judgement.counts
+        counts = judgement.counts or Counts()
         event = SecurityEvent(
             time=int(look.time),
             kind=_KINDS[judgement.step],
@@ -244,7 +283,8 @@ def _opened(state: State | None) -> tuple[Baseline, Step]:
 def _attempt(look: Look, found: dict[int, int]) -> Attempt:
     pairs = zip(look.addresses, look.domains, strict=True)
     fresh = sum(0.0 if address in found else 0.5 if domain in found else 1.0 for address, domain in pairs)
-    together = sending.digest(" ".join(map(str, sorted(look.addresses))))
+    people = look.addresses
+    together = people[0] if len(people) == 1 else sending.digest(" ".join(map(str, sorted(people))))
     return Attempt(
         time=look.time,
         recipients=len(look.addresses),
@@ -258,15 +298,17 @@ def _attempt(look: Look, found: dict[int, int]) -> Attempt:
 
 
 @lru_cache(maxsize=1024)
-def _place(peer: str) -> int:
-    """The neighbourhood of a client, as far as it stays the same when a phone gets another address: /16, IPv6 /32."""
+def _place(peer: str) -> tuple[str, int]:
+    """A client's network as it is shown, and a digest of its neighbourhood, which stays the same when a phone gets
+    another address: /16, IPv6 /32."""
     try:
         address = ipaddress.ip_address(peer.partition("%")[0])
     except ValueError:
-        return sending.digest(peer)
+        return network(peer), sending.digest(peer)
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
         address = address.ipv4_mapped
-    return sending.digest(str(ipaddress.ip_network((address, 16 if address.version == 4 else 32), strict=False)))
+    near = str(ipaddress.ip_network((address, 16 if address.version == 4 else 32), strict=False))
+    return network(peer), sending.digest(near)
 
 
 # --- for the pages, the command line and the bouncer ------------------------------------------------------------------

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from sqlalchemy import bindparam, delete, select, tuple_
+from sqlalchemy import bindparam, delete, select, tuple_, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from node.store.schema import correspondent, sending
@@ -48,6 +48,12 @@ _PUT = Statement(
         set_={"step": _add.excluded.step, "since": _add.excluded.since, "baseline": _add.excluded.baseline},
     )
 )
+_REPLACE = Statement(
+    update(sending)
+    .where(same(_S.account_id), _S.step == bindparam("old_step"), _S.baseline == bindparam("old"))
+    .values(step=bindparam("new_step"), since=bindparam("since"), baseline=bindparam("new"))
+    .returning(_S.account_id)
+)
 _KNOWN = Statement(select(_C.digest, _C.last).where(same(_C.account_id), _C.digest.in_(chosen("digests"))))
 _MEET = Statement(
     (
@@ -76,8 +82,25 @@ def put(tx: Writing, account_id: int, state: State) -> None:
     tx.execute(_PUT, account_id=account_id, step=state.step, since=state.since, baseline=state.baseline)
 
 
+def replace(tx: Writing, account_id: int, old: State, new: State) -> bool:
+    """Keep the new state where the old one still stands, else nothing: false when it is to be read first.
+
+    One statement instead of two: each gives the interpreter away and has to wait for it again.
+    """
+    row = tx.one(
+        _REPLACE,
+        account_id=account_id,
+        old_step=old.step,
+        old=old.baseline,
+        new_step=new.step,
+        since=new.since,
+        new=new.baseline,
+    )
+    return row is not None
+
+
 def digest(text: str) -> int:
-    """What stands for an address, a domain or a network: 63 bits of its BLAKE2b, enough to tell some thousands apart."""
+    """What stands for an address, a domain or a network: 63 bits of its BLAKE2b."""
     return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).digest(), "big") >> 1
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -17,12 +18,16 @@ from eth_account.messages import encode_defunct
 
 from node.auth.gate import Gate
 from node.base.address import parse_address
+from node.checks.baseline import Baseline, pack
+from node.checks.sending import Step
 from node.servers.http.app import WebApp
 from node.servers.http.server import BUSY, FAREWELL, WebServer
 from node.servers.http.settings import MailServer, WebSettings
 from node.servers.listen import Limits, Stop, open_listener, serve
-from node.store import accounts, domains
+from node.store import accounts, domains, security_events, sending
 from node.store.database import Database, Writing
+from node.store.security_events import SecurityEvent
+from node.store.sending import State
 
 playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
 
@@ -81,6 +86,16 @@ def people(tx: Writing) -> None:
     accounts.bind(tx, alice.id, f"eip155:{ALICE.address.lower()}")
 
 
+def _lock(tx: Writing) -> None:
+    alice = accounts.find(tx, parse_address("alice@waxseal.test"))
+    assert alice
+    now = int(time.time())
+    sending.put(tx, alice.id, State(Step.LOCKED, now, pack(Baseline(anomaly=float(now), told=Step.LOCKED))))
+    for step, recipients in (("slowed", 101), ("locked", 200)):
+        event = SecurityEvent(now, f"sending-{step}", "203.0.113.9", "Old phone", 100, recipients, 180, "volume-hour")
+        security_events.add(tx, alice.id, event)
+
+
 class Site:
     """The web server in a thread of its own, since the browser's driver wants this one."""
 
@@ -106,9 +121,14 @@ class Site:
         )
         return not hasattr(answer, "reason")
 
+    def lock(self) -> None:
+        """Lock Alice's sending, as the lookout does after a burst."""
+        trio.from_thread.run(self._database.write, _lock, trio_token=self._token)
+
     async def _main(self) -> None:
         self._token, self._stop = trio.lowlevel.current_trio_token(), Stop()
         async with Database.open(self._directory / "node.sqlite") as database:
+            self._database = database
             await database.write(people)
             door = await open_listener("127.0.0.1", 0, "http")
             self.origin = f"http://localhost:{door.address[1]}"
@@ -198,6 +218,27 @@ def test_a_person_logs_in_and_manages_app_passwords(page: Any, site: Site, reque
     page.get_by_role("link", name="Log in with your wallet").wait_for()
     page.goto("/account")
     assert page.url == f"{site.origin}/login"
+
+
+@pytest.mark.parametrize("page", ["light", "dark"], indirect=True)
+def test_a_person_sees_that_sending_is_locked_and_unlocks_it(
+    page: Any, site: Site, request: pytest.FixtureRequest
+) -> None:
+    scheme = request.node.callspec.params["page"]
+    site.lock()
+    inject(page, ALICE, info("Seal Wallet", "94202e"))
+    page.goto("/login")
+    page.get_by_role("button", name="Seal Wallet").click()
+    page.get_by_role("heading", name="Sending is locked").wait_for()
+    page.get_by_text("with the app password Old phone").wait_for()
+    shoot(page, f"locked-{scheme}")
+    page.get_by_role("link", name="Unlock sending").click()
+    page.get_by_role("button", name="Seal Wallet").wait_for()
+    shoot(page, f"unlock-{scheme}")
+    page.get_by_role("button", name="Seal Wallet").click()
+    page.get_by_text("Sending unlocked").first.wait_for()
+    assert page.url == f"{site.origin}/account"
+    assert page.get_by_role("heading", name="Sending is locked").count() == 0
 
 
 def test_it_all_works_from_the_keyboard(page: Any) -> None:

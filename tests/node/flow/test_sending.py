@@ -200,6 +200,18 @@ async def test_what_is_not_kept_is_not_counted(watched: Watched) -> None:
     with pytest.raises(RecipientGone):  # as when bob's account is closed between RCPT and the end
         await watched.submit.finish(session, transaction, incoming)
     assert await watched.state() == before
+    await watched.send("bob@house.example")
+    assert unpack((await watched.state()).baseline).day.now.messages == 2, "nor is it remembered beside the store"
+
+
+async def test_what_another_process_writes_counts_at_once(watched: Watched) -> None:
+    database, ann = watched.lookout.database, watched.house.ann.id
+    await watched.send("bob@house.example")
+    state = await watched.state()
+    await database.write(lambda tx: sending.put(tx, ann, state._replace(step=int(Step.LOCKED))))
+    assert (await watched.send("bob@house.example")).code == 451
+    await database.write(lambda tx: unlock(tx, ann, watched.clock.now, "administrator"))
+    assert (await watched.send("bob@house.example")).code == 250
 
 
 async def test_an_unlock_lifts_everything_at_once(watched: Watched) -> None:

@@ -26,6 +26,16 @@ async def test_a_state_is_kept_and_replaced(database: Database, ann: int) -> Non
         assert await database.read(lambda tx: sending.get(tx, ann)) == state
 
 
+async def test_a_state_is_replaced_only_where_the_old_one_still_stands(database: Database, ann: int) -> None:
+    old, new = State(0, 5, b"one"), State(1, 6, b"two")
+    await database.write(lambda tx: sending.put(tx, ann, old))
+    for stale in (State(0, 5, b"other"), State(3, 5, b"one")):
+        assert not await database.write(lambda tx, stale=stale: sending.replace(tx, ann, stale, new))
+    assert await database.write(lambda tx: sending.replace(tx, ann, old, new))
+    assert await database.read(lambda tx: sending.get(tx, ann)) == new
+    assert not await database.write(lambda tx: sending.replace(tx, ann + 1, old, new))
+
+
 async def test_correspondents_are_known_once_met(database: Database, ann: int) -> None:
     met, other = [digest("zoe@far.example"), digest("@far.example")], digest("max@far.example")
     await database.write(lambda tx: sending.meet(tx, ann, met, {}, NOW))
