@@ -14,6 +14,7 @@ from typing import Any, Literal, cast, get_args
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from node.base.address import AddressError, normalize_domain
+from node.base.config_chains import Chains
 from node.base.config_opinions import ClamAv, LanguageModel, Rspamd, SpamAssassin
 from node.base.config_places import Endpoint, Endpoints, EndpointText, Section, at
 from node.base.errors import ConfigError
@@ -167,6 +168,7 @@ class Settings(Section):
     http: Http = Http()
     tls: Tls = Tls()
     wallet: Wallet = Wallet()
+    chains: Chains = Chains()
     classifier: Classifier = Classifier()
     rspamd: Rspamd = Rspamd()
     spamassassin: SpamAssassin = SpamAssassin()

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
-from node.base.config_places import PlaceText, Section, place
+from node.base.config_places import PlaceText, Section, is_near, place
 
 
 class Daemon(Section):
@@ -79,7 +78,7 @@ class LanguageModel(Section):
         url = urlsplit(value)
         if url.scheme not in {"http", "https"} or not url.hostname or url.username or url.query or url.fragment:
             raise ValueError("an endpoint is https://host/path, without a name, password or ?")
-        if url.scheme == "http" and not _is_near(url.hostname):
+        if url.scheme == "http" and not is_near(url.hostname):
             raise ValueError("mail goes to another network over https:// only")
         return value.rstrip("/")
 
@@ -88,11 +87,3 @@ class LanguageModel(Section):
         if self.enabled and not self.model:
             raise ValueError("set model, the name that the endpoint knows it by")
         return self
-
-
-def _is_near(host: str) -> bool:
-    """True for this machine and for addresses that are not routed in the Internet."""
-    try:
-        return ip_address(host).is_private
-    except ValueError:
-        return host == "localhost"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -66,3 +67,11 @@ class Section(BaseModel):
     """A table of the settings file. Unknown keys are refused: a misspelt limit must not be silently ignored."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+def is_near(host: str) -> bool:
+    """True for this machine and for addresses that are not routed in the Internet."""
+    try:
+        return ip_address(host).is_private
+    except ValueError:
+        return host == "localhost"

@@ -51,6 +51,8 @@ def _toml(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, list | tuple):
         return "[" + ", ".join(_toml(item) for item in value) + "]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_toml(key)} = {_toml(item)}" for key, item in value.items()) + "}"
     if isinstance(value, str | Path | Endpoint):
         return json.dumps(str(value), ensure_ascii=False)
     raise TypeError(f"no TOML for {value!r}")

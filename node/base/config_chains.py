@@ -1,0 +1,45 @@
+"""Settings of the chains that the node reads: who answers for each, and how gates use the answers."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+from pydantic import Field, field_validator
+
+from node.base.config_places import Section, is_near
+
+_CAIP2 = re.compile(r"[-a-z0-9]{3,8}:[-_a-zA-Z0-9]{1,32}\Z", re.ASCII)
+
+
+class Chains(Section):
+    """Chains that are read, for wallets and token gates: JSON-RPC servers by CAIP-2 name."""
+
+    rpc: dict[str, str] = Field(
+        {},
+        max_length=32,
+        description='JSON-RPC server of each chain: { "eip155:1" = "https://..." }. An unnamed chain is unknown.',
+    )
+    deadline_seconds: float = Field(5.0, gt=0, le=60, description="A slower answer counts as none.")
+
+    @field_validator("rpc")
+    @classmethod
+    def _named_and_private(cls, value: dict[str, str]) -> dict[str, str]:
+        for chain, url in value.items():
+            if not _CAIP2.match(chain):
+                raise ValueError(f'{chain[:60]!r} is no CAIP-2 name of a chain: write "eip155:1" for Ethereum')
+            _check(chain, url)
+        return value
+
+
+def _check(chain: str, url: str) -> None:
+    # The URL itself is never repeated: it often carries the operator's API key.
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+    except ValueError:
+        host = None
+    if not host or parts.scheme not in {"http", "https"} or parts.username or parts.fragment:
+        raise ValueError(f"the server of {chain} is https://host/path, without a name, password or #")
+    if parts.scheme == "http" and not is_near(host):
+        raise ValueError(f"the server of {chain} is in another network: reach it over https:// only")
