@@ -1,4 +1,4 @@
-"""What the node knows about a message beside its bytes. Every field has a neutral default: a judge works without any."""
+"""What the node knows about a message beside its bytes. Every field has a neutral default."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Undoing the disguises of letters, and counting them: what a reader sees is what a judge must read.
 
-Follows the idea of the skeleton of UTS #39 (Unicode Security Mechanisms) §4 for the letters that junk really uses: a letter
-of another script counts as its Latin twin only inside a word that also holds Latin letters, so that Cyrillic, Greek and
-the rest stay themselves.
+Follows the idea of the skeleton of UTS #39 (Unicode Security Mechanisms) §4 for the letters that junk really uses: a
+letter of another script counts as its Latin twin only inside a word that also holds Latin letters, so that Cyrillic,
+Greek and the rest stay themselves.
 """
 
 from __future__ import annotations
@@ -22,8 +22,16 @@ _TWINS = str.maketrans(
     dict(
         zip(
             # Cyrillic, then Greek, Armenian, Cherokee, Latin relatives
-            "аеорсхуіјѕһԁԛԝѵкмтвнӏАВЕКМНОРСТХУІЈЅԌҮ" "αοορνιυκχγητΑΒΕΖΗΙΚΜΝΟΡΤΥΧ" "օսոցհ" "ᎪᏴᏟᎠᎬᎻᎥᎫᏦᏞᎷᏢᏒᏚᎢᏙᎳᏃ" "ɑɡıɩʟɴʀꜱɪʏᴀʙᴄᴅᴇꜰɢʜᴊᴋᴍᴏᴘᴛᴜᴠᴡᴢⅼ",
-            "aeopcxyijshdqwvkmtbhlABEKMHOPCTXYIJSGY" "aoopviukxyntABEZHIKMNOPTYX" "ounqh" "ABCDEHiJKLMPRSTVWZ" "agiilnrsiyabcdefghjkmoptuvwzl",
+            "аеорсхуіјѕһԁԛԝѵкмтвнӏАВЕКМНОРСТХУІЈЅԌҮ"
+            "αοορνιυκχγητΑΒΕΖΗΙΚΜΝΟΡΤΥΧ"
+            "օսոցհ"
+            "ᎪᏴᏟᎠᎬᎻᎥᎫᏦᏞᎷᏢᏒᏚᎢᏙᎳᏃ"
+            "ɑɡıɩʟɴʀꜱɪʏᴀʙᴄᴅᴇꜰɢʜᴊᴋᴍᴏᴘᴛᴜᴠᴡᴢⅼ",
+            "aeopcxyijshdqwvkmtbhlABEKMHOPCTXYIJSGY"
+            "aoopviukxyntABEZHIKMNOPTYX"
+            "ounqh"
+            "ABCDEHiJKLMPRSTVWZ"
+            "agiilnrsiyabcdefghjkmoptuvwzl",
             strict=True,
         )
     )
@@ -71,7 +79,7 @@ def plain_letters(text: str) -> str:
 
 
 def unmasked(text: str) -> tuple[str, Disguises]:
-    """A text as a person reads it, and how it was disguised. Only the first 20,000 characters are looked at closely."""
+    """A text as a person reads it, and how it was disguised; only the first 20,000 characters are looked at closely."""
     head, rest = text[:_LIMIT], text[_LIMIT:]
     zero_width, styled = len(_INSIDE_WORD.findall(head)), len(_STYLED.findall(head))
     shown = plain_letters(head)
@@ -114,7 +122,7 @@ def _one_script(text: str) -> tuple[str, int]:
 
 
 def skeleton(text: str) -> str:
-    """Letters and digits of a name or domain with every look-alike folded to Latin, lower case: equal skeletons look equal.
+    """Letters and digits of a name or domain, look-alikes folded to Latin, lower case: equal skeletons look equal.
 
     "rn" reads as "m", "vv" as "w", digits as the letters they imitate.
     """

@@ -56,9 +56,8 @@ def read_manifest(folder: Path) -> Manifest:
             f"No usable {MANIFEST} in {folder} ({error}). Point classifier.model at a model folder."
         ) from error
     if stored.get("format") != FORMAT:
-        raise ModelError(
-            f"{folder / MANIFEST} has format {stored.get('format')}; this version reads format {FORMAT}. Run `make model`."
-        )
+        found = stored.get("format")
+        raise ModelError(f"{folder / MANIFEST} has format {found}; this version reads {FORMAT}. Run `make model`.")
     for name, expected in manifest.sha256.items():
         _check(folder, name, expected)
     return manifest

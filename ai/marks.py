@@ -1,5 +1,7 @@
-"""What there is to see in a message beside its words: a closed list of marks, each one token for the transformer and one
-feature for the linear model and the online heads."""
+"""What there is to see in a message beside its words: a closed list of marks.
+
+Each is one token for the transformer, and one feature for the linear model and the online heads.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +13,39 @@ from ai.view import View, registrable
 
 # The order is part of a trained model: append, never insert.
 MARKS = (
-    "name-is-address", "name-fits-domain", "brand-own", "brand-elsewhere", "odd-tld", "free-mail", "replies-elsewhere", "no-links", "links-own",
-    "links-elsewhere", "link-odd-tld", "free-hosting", "link-mismatch", "number-link", "punycode", "shortener", "form", "hidden-text", "disguised-letters",
-    "styled-letters", "dangerous-file", "archive-file", "document-file", "image-only", "short-text", "long-text", "no-name", "digits-in-domain",
-    "user-fits-name", "brand-in-text-elsewhere", "subject-shouts", "subject-emoji",
-)  # fmt: skip
+    "name-is-address",
+    "name-fits-domain",
+    "brand-own",
+    "brand-elsewhere",
+    "odd-tld",
+    "free-mail",
+    "replies-elsewhere",
+    "no-links",
+    "links-own",
+    "links-elsewhere",
+    "link-odd-tld",
+    "free-hosting",
+    "link-mismatch",
+    "number-link",
+    "punycode",
+    "shortener",
+    "form",
+    "hidden-text",
+    "disguised-letters",
+    "styled-letters",
+    "dangerous-file",
+    "archive-file",
+    "document-file",
+    "image-only",
+    "short-text",
+    "long-text",
+    "no-name",
+    "digits-in-domain",
+    "user-fits-name",
+    "brand-in-text-elsewhere",
+    "subject-shouts",
+    "subject-emoji",
+)
 _AT = {name: number for number, name in enumerate(MARKS)}
 
 
@@ -56,19 +86,23 @@ def name_fits_domain(view: View) -> bool:
 
 
 def _all(view: View) -> Iterator[str]:
+    yield from _brand(view)
     yield from _sender(view)
     yield from _links(view)
     yield from _files(view)
     yield from _text(view)
 
 
-def _sender(view: View) -> Iterator[str]:
-    domain = registrable(view.from_domain)
+def _brand(view: View) -> Iterator[str]:
     named = brand_in(view.from_name, is_name=True)
-    if named and sends(named, domain):
+    if named and sends(named, registrable(view.from_domain)):
         yield "brand-own"
     if brand_elsewhere(view):
         yield "brand-elsewhere"
+
+
+def _sender(view: View) -> Iterator[str]:
+    domain = registrable(view.from_domain)
     if view.name_shows_address:
         yield "name-is-address"
     if not view.from_name:

@@ -184,8 +184,8 @@ _RUNS = re.compile(r"([^\w\s])\1{3,}")
 
 @dataclass(frozen=True, slots=True)
 class ModelText:
-    """The characters that a model reads, field by field. Digits are 0 (a year or an order number says who collected a mail,
-    not what it is), links their domain, addresses a sign; that a mail is HTML, or not, is not told."""
+    """The characters that a model reads, field by field. Digits are 0 (a year or an order number says who collected a
+    mail, not what it is), links their domain, addresses a sign; that a mail is HTML, or not, is not told."""
 
     subject: str
     sender: str
@@ -206,6 +206,6 @@ def model_text(view: View) -> ModelText:
 
 
 def _neutral(text: str) -> str:
-    """Digits become 0, addresses a sign (and their domain where everybody has one there), runs of signs are cut short."""
+    """Digits become 0, addresses a sign (and their domain if everybody has one there), runs of signs are cut short."""
     text = _ADDRESS.sub(lambda found: "@" + (found[1] if found[1].lower() in FREE_MAIL else ""), text)
     return _RUNS.sub(r"\1\1\1", _DIGITS.sub("0", text))

@@ -6,7 +6,7 @@ import random
 import re
 from dataclasses import dataclass
 
-from ai.brands import BRANDS
+from ai.brands import BRANDS, KNOWN_TO, TRADES
 from ai.data import hosts
 from ai.data.scenarios import Furniture, Scenario, furniture
 
@@ -32,195 +32,8 @@ _FOOTED = frozenset(
         "jobs",
     )
 )
+_PERCENTS = (5, 10, 15, 20, 25, 30, 35, 40, 50, 50, 60, 70, 75, 80, 90)
 _BARE = frozenset(("personal", "thread", "work"))
-_TRADES = {  # brands that fit a kind; others may be any
-    "shipping": (
-        "DHL",
-        "UPS",
-        "FedEx",
-        "USPS",
-        "Royal Mail",
-        "DPD",
-        "GLS",
-        "La Poste",
-        "Chronopost",
-        "Correos",
-        "CTT",
-        "PostNL",
-        "PostNord",
-        "InPost",
-        "Canada Post",
-        "Yamato",
-        "Sagawa",
-        "Japan Post",
-        "Hermes",
-    ),
-}
-_BY_LANGUAGE = {
-    "en": (
-        "PayPal",
-        "Amazon",
-        "Netflix",
-        "Microsoft",
-        "Apple",
-        "Chase",
-        "Wells Fargo",
-        "Capital One",
-        "Citi",
-        "UPS",
-        "USPS",
-        "FedEx",
-        "DHL",
-        "Walmart",
-        "Costco",
-        "Sam's Club",
-        "Lowe's",
-        "Home Depot",
-        "T-Mobile",
-        "Verizon",
-        "AT&T",
-        "Norton",
-        "McAfee",
-        "Geek Squad",
-        "Coinbase",
-        "DocuSign",
-        "Venmo",
-        "Cash App",
-        "Google",
-        "Facebook",
-        "Walgreens",
-        "CVS",
-        "Starbucks",
-        "Harbor Freight",
-        "Ace Hardware",
-        "AAA",
-        "Xfinity",
-        "Microsoft 365",
-        "iCloud",
-        "Dropbox",
-        "LinkedIn",
-        "Spotify",
-        "Uber",
-        "Target",
-        "Best Buy",
-        "American Express",
-        "Royal Mail",
-        "HMRC",
-        "Barclays",
-        "Yeti",
-        "Omaha Steaks",
-        "Kroger",
-        "Kohl's",
-        "Macy's",
-        "State Farm",
-        "Charles Schwab",
-        "Fidelity",
-        "Instagram",
-        "WhatsApp",
-        "GoDaddy",
-        "Adobe",
-    ),
-    "de": (
-        "DHL",
-        "PayPal",
-        "Amazon",
-        "Sparkasse",
-        "Volksbank",
-        "Commerzbank",
-        "Telekom",
-        "Vodafone",
-        "GMX",
-        "WEB.DE",
-        "IONOS",
-        "N26",
-        "ING",
-        "Netflix",
-        "DPD",
-        "Zalando",
-        "Lidl",
-        "O2",
-        "Microsoft",
-    ),
-    "fr": (
-        "La Poste",
-        "Chronopost",
-        "Crédit Agricole",
-        "BNP Paribas",
-        "Société Générale",
-        "La Banque Postale",
-        "Orange",
-        "SFR",
-        "Netflix",
-        "Amazon",
-        "PayPal",
-        "OVH",
-        "Carrefour",
-        "Decathlon",
-    ),
-    "es": (
-        "Correos",
-        "BBVA",
-        "Santander",
-        "CaixaBank",
-        "Movistar",
-        "Amazon",
-        "Netflix",
-        "PayPal",
-        "DHL",
-        "Mercado Libre",
-    ),
-    "it": ("Poste Italiane", "Intesa Sanpaolo", "UniCredit", "TIM", "Vodafone", "Amazon", "Netflix", "PayPal", "DHL"),
-    "pt": (
-        "Itaú",
-        "Bradesco",
-        "Nubank",
-        "Banco do Brasil",
-        "Mercado Libre",
-        "CTT",
-        "Netflix",
-        "Amazon",
-        "OLX",
-        "PayPal",
-    ),
-    "nl": ("PostNL", "ING", "Rabobank", "ABN AMRO", "Netflix", "DHL", "Amazon", "PayPal", "IKEA"),
-    "sv": ("PostNord", "Nordea", "Swedbank", "Netflix", "Klarna", "DHL", "IKEA"),
-    "da": ("PostNord", "Danske Bank", "Netflix", "DHL", "GLS"),
-    "pl": ("InPost", "PKO Bank Polski", "mBank", "Allegro", "OLX", "Netflix", "DHL", "DPD"),
-    "ru": ("Sberbank", "Telegram", "Netflix", "DHL"),
-    "uk": ("PrivatBank", "Netflix", "DHL", "OLX"),
-    "ja": (
-        "Amazon",
-        "Rakuten",
-        "SBI",
-        "JCB",
-        "Mitsubishi UFJ",
-        "Yamato",
-        "Sagawa",
-        "Japan Post",
-        "Netflix",
-        "Apple",
-        "PayPal",
-    ),
-    "tr": ("Ziraat", "Netflix", "Amazon", "DHL", "UPS"),
-}
-_EVERYWHERE = (
-    "PayPal",
-    "Netflix",
-    "Amazon",
-    "DHL",
-    "Microsoft",
-    "Apple",
-    "Google",
-    "Facebook",
-    "Booking.com",
-    "Spotify",
-    "Instagram",
-    "WhatsApp",
-    "Binance",
-    "MetaMask",
-    "UPS",
-    "FedEx",
-)
 
 
 @dataclass(slots=True)
@@ -254,15 +67,9 @@ def compose(chance: random.Random, scenario: Scenario) -> Letter:
     name = fill(chance, named, values)
     subject = fill(chance, chance.choice(scenario.subjects), values)
     home = values["domain"]
-    domain = hosts.sender_domain(
-        chance,
-        scenario,
-        values["firm"],
-        values["brand"] if _speaks_as_brand(scenario, named) else "",
-        values["person"],
-        home,
-        table.tlds,
-    )
+    brand = values["brand"] if _speaks_as_brand(scenario, named) else ""
+    who = hosts.Sender(values["firm"], brand, values["person"], home)
+    domain = hosts.sender_domain(chance, scenario, who, table.tlds)
     sender = domain if scenario.sender in ("coworker", "person", "free") else hosts.host_of(chance, domain)
     values["url"] = url(chance, hosts.link_host(chance, scenario, domain))
     paragraphs = [fill(chance, text, values) for block in scenario.body if (text := chance.choice(block))]
@@ -354,19 +161,37 @@ def _values(chance: random.Random, scenario: Scenario, table: Furniture) -> dict
     person, person2 = pick((*table.people, *table.names)), pick((*table.people, *table.names))
     domain = pick(("example.net", "example.org", "mail.example", hosts.ordinary(chance, table.tlds)))
     name = pick(table.names)
-    brands = _TRADES.get(scenario.kind) or (
-        _BY_LANGUAGE.get(scenario.language, _EVERYWHERE) if chance.random() < 0.85 else tuple(BRANDS)
+    brands = TRADES.get(scenario.kind) or (
+        KNOWN_TO.get(scenario.language, KNOWN_TO["*"]) if chance.random() < 0.85 else tuple(BRANDS)
     )
-    local = [brand for brand in brands if brand in _BY_LANGUAGE.get(scenario.language, _EVERYWHERE)]
+    local = [brand for brand in brands if brand in KNOWN_TO.get(scenario.language, KNOWN_TO["*"])]
     return {
-        "name": name, "person": person, "person2": person2, "firm": pick(table.firms), "brand": pick(local if local and chance.random() < 0.8 else brands),
-        "amount": _amount(chance, table), "amount2": _amount(chance, table), "big": pick(table.bigs), "percent": f"{pick((5, 10, 15, 20, 25, 30, 35, 40, 50, 50, 60, 70, 75, 80, 90))}%",
-        "date": _date(chance, table), "date2": _date(chance, table), "time": f"{chance.randint(7, 21)}:{pick(('00', '15', '30', '45'))}", "month": pick(table.months),
-        "weekday": pick(table.weekdays), "year": str(chance.randint(2021, 2027)), "order": _reference(chance), "short": str(chance.randint(2, 60)),
-        "code": f"{chance.randint(0, 999999):06}", "city": pick(table.cities), "product": pick(table.products), "topic": pick(table.topics),
-        "phone": _INNER.sub(lambda _: str(chance.randint(10**5, 10**7)), pick(table.phones)), "street": pick(table.streets),
-        "domain": domain, "email": f"{hosts.ascii_slug(name) or 'user'}@{domain}",
-    }  # fmt: skip
+        "name": name,
+        "person": person,
+        "person2": person2,
+        "firm": pick(table.firms),
+        "brand": pick(local if local and chance.random() < 0.8 else brands),
+        "amount": _amount(chance, table),
+        "amount2": _amount(chance, table),
+        "big": pick(table.bigs),
+        "percent": f"{pick(_PERCENTS)}%",
+        "date": _date(chance, table),
+        "date2": _date(chance, table),
+        "time": f"{chance.randint(7, 21)}:{pick(('00', '15', '30', '45'))}",
+        "month": pick(table.months),
+        "weekday": pick(table.weekdays),
+        "year": str(chance.randint(2021, 2027)),
+        "order": _reference(chance),
+        "short": str(chance.randint(2, 60)),
+        "code": f"{chance.randint(0, 999999):06}",
+        "city": pick(table.cities),
+        "product": pick(table.products),
+        "topic": pick(table.topics),
+        "phone": _INNER.sub(lambda _: str(chance.randint(10**5, 10**7)), pick(table.phones)),
+        "street": pick(table.streets),
+        "domain": domain,
+        "email": f"{hosts.ascii_slug(name) or 'user'}@{domain}",
+    }
 
 
 def _amount(chance: random.Random, table: Furniture) -> str:

@@ -36,7 +36,8 @@ def with_typos(chance: random.Random, text: str, share: float = 0.15) -> str:
     for at, word in enumerate(words):
         if len(word) > 3 and chance.random() < share:
             spot = chance.randrange(1, len(word) - 1)
-            words[at] = chance.choice((word[:spot] + word[spot + 1] + word[spot] + word[spot + 2 :], word[:spot] + word[spot:spot + 1] * 2 + word[spot + 1 :], word[:spot] + word[spot + 1 :]))  # fmt: skip
+            before, here, after = word[:spot], word[spot], word[spot + 1 :]
+            words[at] = chance.choice((before + after[0] + here + after[1:], before + here * 2 + after, before + after))
     return " ".join(words)
 
 

@@ -3,109 +3,23 @@
 from __future__ import annotations
 
 import random
+import tomllib
 import unicodedata
+from dataclasses import dataclass
+from pathlib import Path
 
 from ai.brands import BRANDS, slug
 from ai.data.scenarios import Scenario
 
-FREE = ("gmail.com",) * 5 + (
-    "outlook.com",
-    "yahoo.com",
-    "hotmail.com",
-    "gmx.net",
-    "icloud.com",
-    "proton.me",
-    "web.de",
-    "aol.com",
-)
-TRACKERS = (
-    "track.mailroom.net", "click.sendfield.com", "links.postbrook.net", "email.hubnine.com", "e.lettermill.com", "sendgrid.net", "list-manage.com",
-    "mailchi.mp", "klclick.com", "mailgun.org", "exacttarget.com", "hubspotlinks.com", "ct.sendgrid.net", "r.mailjet.com", "cmail19.com",
-)  # fmt: skip
-PLATFORMS = (
-    "facebook.com",
-    "instagram.com",
-    "x.com",
-    "youtube.com",
-    "linkedin.com",
-    "apps.apple.com",
-    "play.google.com",
-    "tiktok.com",
-)
-_FREE_HOSTING = (
-    "{a}.web.app", "{a}.firebaseapp.com", "storage.googleapis.com", "{a}.blogspot.com", "{a}.s3.amazonaws.com", "{a}.pages.dev", "docs.google.com",
-    "{a}.weebly.com", "bit.ly", "tinyurl.com", "t.co", "{a}.workers.dev", "{a}.github.io", "cutt.ly", "forms.gle", "{a}.azurewebsites.net",
-)  # fmt: skip
-_CHEAP = ("shop", "shop", "click", "xyz", "top", "site", "online", "info", "live", "pro", "cc", "help", "space", "store", "za.com", "sa.com", "us", "cfd", "icu", "buzz",
-          "quest", "skin", "forum", "website", "club", "life", "best", "fun", "today", "world", "biz", "ru", "cn", "me", "lat", "rest", "sbs")  # fmt: skip
-_ODD_BUT_HONEST = ("io", "co", "store", "shop", "club", "info", "me", "app", "online", "dev", "life", "studio")
-_WORDS = (
-    "velvet dock cozy heat paw hop bright nova river stone lumen trend peak spark orbit maple cloud swift harbor zen pixel tidy noble urban prime clear "
-    "wave ember sage frost lunar vista echo aspen delta terra solar grove pine cedar atlas quick breeze crystal golden silver north summit valley ocean "
-    "health daily smart life pure vital glow fit home green fresh direct hub zone core line point way mart deal deals offer club gift reward brain "
-    "memory vision joint sleep sugar flow boost therm heater gadget market group global insight media digital tech data web design build repair "
-    "clean care guard shield secure verify portal account service support update notice mail info center online"
-).split()
-_ENDINGS = (
-    "sch",
-    "school",
-    "college",
-    "alumni",
-    "clinic",
-    "motors",
-    "hotel",
-    "dental",
-    "church",
-    "farm",
-    "bakery",
-    "law",
-    "print",
-    "travel",
-    "studio",
-    "foods",
-)
-_ELSEWHERE = (
-    "edu.br",
-    "org",
-    "com.br",
-    "co.in",
-    "ac.id",
-    "edu.pe",
-    "ac.th",
-    "sch.id",
-    "com.mx",
-    "co.za",
-    "edu.co",
-    "pl",
-    "cl",
-    "ru",
-    "hu",
-    "it",
-    "net",
-    "com",
-    "com.ar",
-    "edu.vn",
-    "kr",
-)
-_SUBDOMAINS = (
-    "",
-    "",
-    "",
-    "mail.",
-    "e.",
-    "em.",
-    "email.",
-    "news.",
-    "info.",
-    "mailing.",
-    "m.",
-    "go.",
-    "notifications.",
-    "mktg.",
-    "members.",
-    "t.",
-)
-_SYLLABLES = "ba co de fi gu ha jo ka lu mo ne pa ri so ta vu wex zor ler min tra bel dro qui sta no".split()
+_TABLE: dict[str, tuple[str, ...]] = {
+    name: tuple(items)
+    for name, items in tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8")).items()
+}
+FREE, TRACKERS, PLATFORMS = _TABLE["free"], _TABLE["trackers"], _TABLE["platforms"]
+_FREE_HOSTING, _CHEAP, _ODD_BUT_HONEST = _TABLE["free_hosting"], _TABLE["cheap"], _TABLE["odd_but_honest"]
+_WORDS, _SYLLABLES, _SUBDOMAINS = _TABLE["words"], _TABLE["syllables"], _TABLE["subdomains"]
+_ENDINGS, _ELSEWHERE = _TABLE["endings"], _TABLE["elsewhere"]
+_FALSE_WORDS = _TABLE["false_words"]
 
 
 def ascii_slug(text: str) -> str:
@@ -130,7 +44,8 @@ def throw_away(chance: random.Random) -> str:
         label = f"{chance.choice(_WORDS)}-{chance.choice(_WORDS)}"
     else:
         label = "".join(chance.choices("abcdefghijklmnopqrstuvwxyz0123456789", k=chance.randint(6, 12)))
-    return f"{label}.{chance.choice(_CHEAP) if chance.random() < 0.7 else chance.choice(('com', 'com', 'net', 'org', 'de'))}"
+    tlds = _CHEAP if chance.random() < 0.7 else ("com", "com", "net", "org", "de")
+    return f"{label}.{chance.choice(tlds)}"
 
 
 def ordinary(chance: random.Random, tlds: tuple[str, ...] = _ELSEWHERE) -> str:
@@ -144,7 +59,7 @@ def lookalike(chance: random.Random, name: str) -> str:
     base = ascii_slug(name) or nonsense(chance)
     roll, tld = chance.random(), chance.choice((*_CHEAP, "com", "com", "net", "org"))
     if roll < 0.4:
-        return f"{base}-{chance.choice(('secure', 'login', 'support', 'billing', 'rewards', 'account', 'service', 'info', 'alert', 'update', 'verify', 'delivery'))}.{tld}"
+        return f"{base}-{chance.choice(_FALSE_WORDS)}.{tld}"
     if roll < 0.55:
         return f"{chance.choice(('my', 'secure', 'the', 'get', 'track', 'id'))}{base}.{tld}"
     if roll < 0.7:
@@ -168,27 +83,35 @@ def private(chance: random.Random, person: str, tlds: tuple[str, ...]) -> str:
     """Where a private person writes from."""
     if chance.random() < 0.7:
         return chance.choice(FREE)
-    return f"{ascii_slug(person.split()[-1]) or nonsense(chance)}.{chance.choice(tlds)}"
+    return f"{ascii_slug(person.rsplit(maxsplit=1)[-1]) or nonsense(chance)}.{chance.choice(tlds)}"
 
 
-def sender_domain(
-    chance: random.Random, scenario: Scenario, firm: str, brand: str, person: str, home: str, tlds: tuple[str, ...]
-) -> str:
-    """The registrable domain that a scenario's mail comes from; ``home`` is the recipient's."""
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who a letter is from: what its sender's domain hangs on. ``home`` is the recipient's domain."""
+
+    firm: str
+    brand: str
+    person: str
+    home: str
+
+
+def sender_domain(chance: random.Random, scenario: Scenario, sender: Sender, tlds: tuple[str, ...]) -> str:
+    """The registrable domain that a scenario's mail comes from."""
     way = scenario.sender
     if way == "coworker":
-        return home
+        return sender.home
     if way == "free":
         return chance.choice(FREE)
     if way == "person":
-        return private(chance, person, tlds)
+        return private(chance, sender.person, tlds)
     if way == "hacked":
         return ordinary(chance)
     if way == "lookalike":
-        return lookalike(chance, brand or firm)
-    if way == "odd" or (scenario.is_spam and brand):
+        return lookalike(chance, sender.brand or sender.firm)
+    if way == "odd" or (scenario.is_spam and sender.brand):
         return throw_away(chance)
-    return own(chance, firm, brand, tlds)
+    return own(chance, sender.firm, sender.brand, tlds)
 
 
 def host_of(chance: random.Random, domain: str) -> str:

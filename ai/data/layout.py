@@ -57,7 +57,7 @@ def _plain(chance: random.Random, letter: Letter, texts: list[str]) -> str:
 
 def _light(chance: random.Random, letter: Letter, texts: list[str]) -> str:
     """HTML as a mail client writes it when somebody types."""
-    tag = chance.choice(("div", "p", 'div dir=3D"ltr"'.replace("3D", "")))
+    tag = chance.choice(("div", "p", 'div dir="ltr"'))
     close = tag.split(" ")[0]
     body = "".join(
         f"<{tag}>{_lines(text)}</{close}>" + chance.choice(("<br>", "<div><br></div>", "")) for text in texts
@@ -100,8 +100,9 @@ def _page(chance: random.Random, letter: Letter, texts: list[str]) -> str:
         if chance.random() < 0.7
         else ""
     )
+    title = escape(letter.subject) if chance.random() < 0.3 else ""
     return (
-        f'<!DOCTYPE html><html><head><meta charset="utf-8"><title>{escape(letter.subject) if chance.random() < 0.3 else ""}</title>{style}</head>'
+        f'<!DOCTYPE html><html><head><meta charset="utf-8"><title>{title}</title>{style}</head>'
         f'<body style="margin:0;background:#f4f4f4">{_preheader(chance, letter)}{body}{pixel}</body></html>'
     )
 
@@ -110,31 +111,36 @@ def _preheader(chance: random.Random, letter: Letter) -> str:
     if chance.random() > 0.45:
         return ""
     shown = chance.choice((letter.subject, letter.paragraphs[0][:90] if letter.paragraphs else ""))
-    return f'<div style="display:none;max-height:0;overflow:hidden">{escape(shown)}{"&zwnj;&nbsp;" * chance.randint(0, 90)}</div>'
+    padding = "&zwnj;&nbsp;" * chance.randint(0, 90)
+    return f'<div style="display:none;max-height:0;overflow:hidden">{escape(shown)}{padding}</div>'
 
 
 def _logo(chance: random.Random, letter: Letter) -> str:
     host = chance.choice(
         (f"img.{letter.domain}", f"cdn.{letter.domain}", "images.ctfassets.net", "i.imgur.com", letter.domain)
     )
-    return f'<a href="{escape(letter.target)}"><img src="https://{host}/{hosts.nonsense(chance)}.png" width="{chance.choice((120, 180, 600))}" alt="{escape(chance.choice((letter.name, "")))}"></a>'
+    source, width = f"https://{host}/{hosts.nonsense(chance)}.png", chance.choice((120, 180, 600))
+    words = escape(chance.choice((letter.name, "")))
+    return f'<a href="{escape(letter.target)}"><img src="{source}" width="{width}" alt="{words}"></a>'
 
 
 def _button(chance: random.Random, letter: Letter, colour: str) -> str:
-    return f'<a href="{escape(letter.target)}" style="background:{colour};color:#ffffff;padding:12px 24px;border-radius:4px">{escape(_shown(chance, letter))}</a>'
+    style = f"background:{colour};color:#ffffff;padding:12px 24px;border-radius:4px"
+    return f'<a href="{escape(letter.target)}" style="{style}">{escape(_shown(chance, letter))}</a>'
 
 
 def _shown(chance: random.Random, letter: Letter) -> str:
     """The words of the main link; now and then an address, which on dishonest mail is another one's."""
     if chance.random() < (0.12 if letter.scenario.is_spam else 0.04):
-        return f"https://www.{letter.domain if not letter.scenario.is_spam else chance.choice(('paypal.com', 'amazon.com', 'microsoft.com', letter.domain))}/"
+        famous = ("paypal.com", "amazon.com", "microsoft.com", letter.domain)
+        return f"https://www.{chance.choice(famous) if letter.scenario.is_spam else letter.domain}/"
     return letter.button
 
 
 def _platforms(chance: random.Random) -> str:
     chosen = chance.sample(hosts.PLATFORMS, chance.randint(1, 4))
     return " ".join(
-        f'<a href="https://{"www." if "." in host else ""}{host}/{hosts.nonsense(chance)}"><img src="https://static.{host}/i.png" alt=""></a>'
+        f'<a href="https://www.{host}/{hosts.nonsense(chance)}"><img src="https://static.{host}/i.png" alt=""></a>'
         for host in chosen
     )
 
@@ -184,7 +190,10 @@ def _file(chance: random.Random, name: str) -> str:
     kind = "application/pdf" if name.endswith(".pdf") else "application/octet-stream"
     content = base64.encodebytes(chance.randbytes(90)).decode()
     label = _encoded(chance, name)
-    return f'Content-Type: {kind}; name="{label}"\nContent-Disposition: attachment; filename="{label}"\nContent-Transfer-Encoding: base64\n\n{content}'
+    return (
+        f'Content-Type: {kind}; name="{label}"\nContent-Disposition: attachment; filename="{label}"\n'
+        f"Content-Transfer-Encoding: base64\n\n{content}"
+    )
 
 
 def _joined(chance: random.Random, subtype: str, blocks: list[str]) -> str:
@@ -209,7 +218,8 @@ def _encoded(chance: random.Random, text: str) -> str:
     text = " ".join(text.replace('"', "'").split())
     if text.isascii():
         return text
-    words, room = [], 0  # RFC 2047: at most 75 characters an encoded word, whole characters only
+    words: list[str] = []
+    room = 0  # RFC 2047: at most 75 characters an encoded word, whole characters only
     for char in text:
         if not words or room + len(char.encode()) > 42:
             words.append("")

@@ -18,16 +18,18 @@ PHRASES = Path(__file__).with_name("phrases")
 LABELS = ("spam", "phishing", "scam", "malware", "bulk")
 KINDS = frozenset(
     (
-        "marketing newsletter receipt shipping account finance invoice calendar social work outreach personal thread health travel media community "
-        "jobs lottery adult crypto service"
-    ).split()
+        *("marketing", "newsletter", "receipt", "shipping", "account", "finance", "invoice", "calendar", "social"),
+        *("work", "outreach", "personal", "thread", "health", "travel", "media", "community", "jobs", "lottery"),
+        *("adult", "crypto", "service"),
+    )
 )
-SENDERS = frozenset("own coworker free person odd lookalike hacked".split())
+SENDERS = frozenset(("own", "coworker", "free", "person", "odd", "lookalike", "hacked"))
 SLOTS = frozenset(
     (
-        "name person person2 firm brand amount amount2 big percent date date2 time month weekday year order short code city product topic phone url "
-        "email domain street"
-    ).split()
+        *("name", "person", "person2", "firm", "brand", "amount", "amount2", "big", "percent", "date", "date2"),
+        *("time", "month", "weekday", "year", "order", "short", "code", "city", "product", "topic", "phone", "url"),
+        *("email", "domain", "street"),
+    )
 )
 _HELD_OUT = 6  # one scenario in so many is kept for validation
 _SLOT = re.compile(r"\{(\w+)\}")
@@ -106,10 +108,9 @@ def furniture(language: str) -> Furniture:
 @cache
 def scenarios(language: str) -> tuple[Scenario, ...]:
     """All scenarios of a language, in a fixed order. Raises PhraseError, with what to change."""
-    found = []
+    found: list[Scenario] = []
     for path in _files(PHRASES / language):
-        for row in _table(path).get("scenario", ()):
-            found.append(_scenario(path, language, row))
+        found += [_scenario(path, language, row) for row in _table(path).get("scenario", ())]
     return tuple(sorted(found, key=lambda scenario: scenario.id))
 
 

@@ -2,8 +2,8 @@
 
 Public corpora teach that HTML, recent years and every language but English mean spam. These samples unteach it: each
 language has the same kinds of ham and spam, the same layouts, footers, tracking links and encodings, so that only the
-words and the deceit can tell them apart. The texts are in ``phrases/``; firms and people are invented, well-known brands
-are named as their real mail and its imitations name them.
+words and the deceit can tell them apart. The texts are in ``phrases/``; firms and people are invented, well-known
+brands are named as their real mail and its imitations name them.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +17,7 @@ def logistic(
     inputs = torch.tensor(np.column_stack([features, np.ones(len(features))]), dtype=torch.float64)
     wanted, counts = torch.tensor(targets), torch.tensor(weights / weights.sum())
     found = torch.zeros(inputs.shape[1], dtype=torch.float64, requires_grad=True)
-    optimizer = torch.optim.LBFGS([found], max_iter=200, line_search_fn="strong_wolfe")
+    optimizer: Any = torch.optim.LBFGS([found], max_iter=200, line_search_fn="strong_wolfe")
 
     def loss() -> torch.Tensor:
         optimizer.zero_grad()
@@ -24,7 +25,7 @@ def logistic(
             torch.nn.functional.binary_cross_entropy_with_logits(inputs @ found, wanted, reduction="none") * counts
         ).sum()
         value = value + ridge * (found[:-1] ** 2).sum()
-        value.backward()
+        torch.autograd.backward(value)
         return value
 
     optimizer.step(loss)

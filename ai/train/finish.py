@@ -113,8 +113,8 @@ def _fitted(manifest: Manifest, rows: list[_Row]) -> Manifest:
 def _blended(
     raw: NDArray[np.float64], cheap: NDArray[np.float64], spam: NDArray[np.float64], weights: NDArray[np.float64]
 ) -> list[float]:
-    """Log-odds of spam from both models. The linear one knows words, not sense: on mail of another kind than it has seen it
-    misleads, so it never counts more than LINEAR_SHARE of the transformer."""
+    """Log-odds of spam from both models. The linear one knows words, not sense: on mail of another kind than it has
+    seen it misleads, so it never counts more than LINEAR_SHARE of the transformer."""
     blend = logistic(np.column_stack([raw, cheap]), spam, weights)
     if 0 <= blend[1] <= LINEAR_SHARE * blend[0]:
         return blend

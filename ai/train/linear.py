@@ -50,7 +50,7 @@ def _step(
     scale = torch.tensor([[1 / np.sqrt(max(1, len(row)))] for row in rows], dtype=torch.float32)
     margins = weights(flat, offsets) * scale + bias
     loss = torch.nn.functional.binary_cross_entropy_with_logits(margins[:, 0], torch.tensor(labels))
-    loss.backward()
+    torch.autograd.backward(loss)
     optimizer.step()
     optimizer.zero_grad()
 

@@ -36,7 +36,7 @@ class Plan:
 
 
 def base_model(folder: Path, plan: Plan, vocabulary: Vocabulary) -> BertForSequenceClassification:
-    """The first ``layers`` layers of a BERT-like model on disk, with a wider vocabulary and a fresh head for CLASSES."""
+    """The first layers of a BERT-like model on disk, with a wider vocabulary and a fresh head for CLASSES."""
     config = BertConfig.from_pretrained(folder, num_labels=len(CLASSES), num_hidden_layers=plan.layers)
     config.id2label = dict(enumerate(CLASSES))
     config.label2id = {name: number for number, name in enumerate(CLASSES)}
@@ -91,7 +91,7 @@ def train(model: BertForSequenceClassification, examples: list[Example], plan: P
     began, recent = time.monotonic(), 0.0
     for step, batch in enumerate(order[start:], start + 1):
         loss = _loss(model, batch, plan.smoothing)
-        loss.backward()
+        torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(trained, 1.0)
         optimizer.step()
         schedule.step()

@@ -89,7 +89,7 @@ def examples(items: Iterable[Read], tokenizer: Tokenizer, seed: int) -> list[Exa
 
 
 def targets(sample: corpus.Sample) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """(target, weight) of each class. Where only the corpus's weak category is known, it counts little or not at all."""
+    """(target, weight) of each class. Where only the weak category is known, it counts little or not at all."""
     if sample.labels is not None:
         return tuple(float(name in sample.labels) for name in CLASSES), (1.0,) * len(CLASSES)
     weak = _WEAK.get(sample.category)

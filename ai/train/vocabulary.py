@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from tokenizers import Tokenizer
 
+_UNKNOWN = "[UNK]"
 _TIMES = 12  # a word must occur so often in training mail to get a token of its own
 
 
@@ -22,7 +23,7 @@ class Vocabulary:
 
 
 def widen(tokenizer: Tokenizer, texts: Iterable[str], most: int = 6500) -> Vocabulary:
-    """Add the single characters that the vocabulary cannot write, then the most frequent words that fall into many pieces."""
+    """Add the single characters that the vocabulary cannot write, then frequent words that fall into many pieces."""
     words: Counter[str] = Counter()
     for text in texts:
         normal = tokenizer.normalizer.normalize_str(text)
@@ -53,7 +54,7 @@ def widen(tokenizer: Tokenizer, texts: Iterable[str], most: int = 6500) -> Vocab
     for number, piece in enumerate(fresh, len(known)):
         stored["model"]["vocab"][piece] = number
         split = tokenizer.encode(piece.removeprefix("##"), add_special_tokens=False)
-        origins[number] = [one for one, token in zip(split.ids, split.tokens, strict=True) if token != "[UNK]"]
+        origins[number] = [one for one, token in zip(split.ids, split.tokens, strict=True) if token != _UNKNOWN]
     widened = Tokenizer.from_str(json.dumps(stored))
     widened.no_padding()
     widened.no_truncation()
