@@ -124,12 +124,18 @@ _CLAIM_SIGNS = {
 _Sign = tuple[ThreatReason, float]
 
 
-def assess(view: View, context: Context = NOTHING, classes: Classes | None = None) -> Threat:
-    """Judge a message by rules, and by the model's classes where there is a model. Bounded; never raises."""
+def assess(
+    view: View, context: Context = NOTHING, classes: Classes | None = None, files: tuple[File, ...] | None = None
+) -> Threat:
+    """Judge a message by rules, and by the model's classes where there is a model. Bounded; never raises.
+
+    Args:
+        files: the attachments, where more of the message was looked at than the view shows.
+    """
     classes = classes or Classes()
     trust = _trust(context)
     strengths: dict[ThreatReason, float] = {}
-    signs = [*_files(view)]
+    signs = [*_files(view, view.files if files is None else files)]
     signs += [(reason, strength * trust) for reason, strength in _people(view, context)]
     for reason, strength in signs:
         strengths[reason] = max(strength, strengths.get(reason, 0.0))
@@ -157,12 +163,12 @@ def _people(view: View, context: Context) -> Iterator[_Sign]:
         yield _CLAIM_SIGNS[claim]
 
 
-def _files(view: View) -> Iterator[_Sign]:
-    for file in view.files:
+def _files(view: View, files: tuple[File, ...]) -> Iterator[_Sign]:
+    for file in files:
         for clue in file.clues:
             if clue in _FILE_SIGNS:
                 yield _FILE_SIGNS[clue]
-    if any(_is_locked(file) for file in view.files):
+    if any(_is_locked(file) for file in files):
         told = says(plain(f"{view.subject} {view.text}"), FILE_PASSWORD)
         yield (ThreatReason.LOCKED, 0.45) if told else (ThreatReason.ENCRYPTED, 0.15)
 

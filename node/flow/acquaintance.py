@@ -24,9 +24,4 @@ def remember_sent(
     """An account wrote to these people; an answer will name the letter."""
     contacts.sent(tx, account_id, [contacts.digest(address.key) for address in recipients], now)
     if letter.id:
-        sent_ids.add(tx, account_id, id_digest(letter.id), now)
-
-
-def id_digest(message_id: bytes) -> int:
-    """What stands for a Message-ID."""
-    return contacts.digest(message_id.decode("latin-1"))
+        sent_ids.add(tx, account_id, sent_ids.digest(letter.id), now)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import bindparam, delete, select
@@ -13,7 +15,7 @@ from node.base.address import Address
 from node.base.errors import Permanent
 from node.store import mailboxes
 from node.store.schema import account, identity
-from node.store.statement import Statement, adding, same
+from node.store.statement import Statement, adding, chosen, same
 from node.store.transaction import Reading, Row, Writing
 
 # RFC 6154 §2: what clients put drafts, sent mail and so on into without asking.
@@ -43,6 +45,13 @@ _ADD = Statement(adding(account, "id").returning(account.c.id))
 _GET = Statement(select(*_ROW).where(same(account.c.id)))
 _FIND = Statement(select(*_ROW).where(same(account.c.key)))
 _LISTING = Statement(select(*_ROW).order_by(account.c.key))
+_NAMED = Statement(select(*_ROW).where(account.c.key.in_(chosen("keys"))))
+_NAMES = Statement(
+    select(account.c.name)
+    .where(account.c.key.like(bindparam("pattern")), account.c.name != "")
+    .order_by(account.c.id)
+    .limit(bindparam("limit"))
+)
 _BIND = Statement(
     (_put := upsert(identity).values(subject=bindparam("subject"), account_id=bindparam("account_id")))
     .on_conflict_do_nothing()
@@ -82,6 +91,16 @@ def find(tx: Reading, address: Address) -> Account | None:
 def listing(tx: Reading) -> list[Account]:
     """All accounts, by address."""
     return [Account(*row) for row in tx.execute(_LISTING)]
+
+
+def named(tx: Reading, keys: Sequence[str]) -> list[Account]:
+    """The accounts with these keys (`Address.key`), in any order; who has none is left out."""
+    return [Account(*row) for row in tx.execute(_NAMED, keys=json.dumps(keys))]
+
+
+def names(tx: Reading, domain: str, limit: int) -> list[str]:
+    """What people of a domain are called, the oldest accounts first. Reads all accounts: remember the answer."""
+    return [name for (name,) in tx.execute(_NAMES, pattern=f"%@{domain}", limit=limit)]
 
 
 def bind(tx: Writing, account_id: int, subject: str) -> None:

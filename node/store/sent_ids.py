@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from sqlalchemy import bindparam, delete, select, tuple_
 from sqlalchemy.dialects.sqlite import insert as upsert
 
+from node.store import sending
 from node.store.schema import sent_id
 from node.store.statement import Statement, chosen
 from node.store.transaction import Reading, Writing
@@ -32,6 +33,11 @@ _EXPIRE = Statement(
         )
     )
 )
+
+
+def digest(message_id: bytes) -> int:
+    """What stands for a Message-ID."""
+    return sending.digest(message_id.decode("latin-1"))
 
 
 def add(tx: Writing, account_id: int, digest: int, now: int) -> None:

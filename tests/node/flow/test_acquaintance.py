@@ -8,7 +8,6 @@ from node.auth.gate import Gate
 from node.checks.opinion import Opinion, Reason
 from node.checks.panel import Panel
 from node.flow.accept import Accept
-from node.flow.acquaintance import id_digest
 from node.flow.deliver import RecipientGone
 from node.flow.submit import Submit
 from node.store import contacts, sent_ids
@@ -69,7 +68,7 @@ async def test_what_was_sent_is_known_again_when_it_is_answered(house, id: bytes
     line = kept[kept.lower().find(given) :][: len(given)]
 
     def answered(account: int) -> bool:
-        return house.premises.database.read(lambda tx: sent_ids.answered(tx, [account], [id_digest(line)]))
+        return house.premises.database.read(lambda tx: sent_ids.answered(tx, [account], [sent_ids.digest(line)]))
 
     assert await answered(house.ann.id)
     assert not await answered(house.bob.id)
