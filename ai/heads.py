@@ -74,7 +74,7 @@ class Policy:
         return np.where(np.abs(z) <= l1, np.float32(0), -(z - np.sign(z) * l1) / self.slowness(n)).astype(np.float32)
 
 
-PERSON = Policy(rate=2.4, beta=0.1, l1=0.005, reach=6.0, half_life=180.0, most_weights=1 << 15)
+PERSON = Policy(rate=2.4, beta=0.1, l1=0.005, reach=10.0, half_life=180.0, most_weights=1 << 15)
 NODE = Policy(rate=0.2, beta=0.1, l1=0.005, reach=3.0, half_life=90.0, most_weights=1 << 17)
 
 

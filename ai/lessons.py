@@ -159,11 +159,11 @@ class Trainer:
             decay = self.policy.decay(day - self._day)
             at = np.flatnonzero(self._n)
             weights = self._w[at] * np.float32(decay)
-            n = self._n[at] * np.float32(decay * decay)
+            n = (self._n[at] * np.float32(decay * decay)).astype(np.float32)
             kept = -weights * self.policy.slowness(n) - np.sign(weights) * np.float32(self.policy.l1)
             self._n[at] = n
             self._z[at] = np.where(weights != 0, kept, self._z[at] * np.float32(decay))
-            self._w[at] = self.policy.weights(self._z[at], n)
+            self._w[at] = self.policy.weights(self._z[at], self._n[at])
             left = {key: _single(spent * decay) for key, spent in self._purses.items()}
             self._purses = {key: spent for key, spent in left.items() if spent >= _LEAST}
         self._day = day
@@ -173,7 +173,7 @@ class Trainer:
         n = self._n[places]
         grown = n + gradient * gradient
         sigma = (np.sqrt(grown) - np.sqrt(n)) / np.float32(self.policy.rate)
-        z = self._z[places] + gradient - sigma * self._w[places]
+        z = (self._z[places] + gradient - sigma * self._w[places]).astype(np.float32)
         self._z[places], self._n[places] = z, grown
         self._w[places] = self.policy.weights(z, grown)
 

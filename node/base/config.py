@@ -13,7 +13,7 @@ from typing import Any, Literal, cast, get_args
 
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
-from node.base.address import AddressError, normalize_domain
+from node.base.address import AddressError, normalize_domain, parse_address
 from node.base.config_chains import Chains
 from node.base.config_opinions import ClamAv, LanguageModel, Rspamd, SpamAssassin
 from node.base.config_places import Endpoint, Endpoints, EndpointText, Section, at
@@ -107,6 +107,24 @@ class Classifier(Section):
         return self
 
 
+class Learning(Section):
+    """Learning from what people do with their mail (docs/learning.md)."""
+
+    enabled: bool = Field(True, description="Off: nothing is learned, and what was learned is not used.")
+    from_people: bool = Field(True, description="People's corrections also teach the node's own head, a little each.")
+    traps: list[str] = Field(
+        [], max_length=100, description="Addresses of accounts nobody reads: mail to them is spam."
+    )
+
+    @field_validator("traps")
+    @classmethod
+    def _addresses(cls, value: list[str]) -> list[str]:
+        try:
+            return [str(parse_address(text)) for text in value]
+        except AddressError as error:
+            raise ValueError(str(error)) from None
+
+
 class Sending(Section):
     """The lookout over what each account sends: a stolen app password is slowed down, then locked."""
 
@@ -174,6 +192,7 @@ class Settings(Section):
     spamassassin: SpamAssassin = SpamAssassin()
     clamav: ClamAv = ClamAv()
     language_model: LanguageModel = LanguageModel()
+    learning: Learning = Learning()
     sending: Sending = Sending()
     offload: Offload = Offload()
     anchor: Anchor = Anchor()

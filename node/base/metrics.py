@@ -25,6 +25,9 @@ verdicts = Counter("waxseal_verdicts_total", "Messages by the classifier's label
 verdict_stages = Counter("waxseal_verdict_stages_total", "Verdicts by who decided.", ["stage"])
 verdict_classes = Counter("waxseal_verdict_classes_total", "Messages that probably are of a class.", ["name"])
 verdicts_waiting = Gauge("waxseal_verdicts_waiting", "Messages that wait for the classifier.")
+lessons = Counter("waxseal_lessons_total", "Lessons kept, by who gave them.", ["source", "label"])
+heads = Counter("waxseal_heads_total", "Heads that followed new lessons and are in use since.", ["whose"])
+learned = Counter("waxseal_learned_total", "Verdicts that a head turned round.", ["whose", "change"])
 check_seconds = Histogram(
     "waxseal_check_seconds",
     "Time a further opinion took.",

@@ -23,6 +23,7 @@ from node.base.config import Classifier as ClassifierSettings
 from node.base.log import get_log
 from node.base.reply import Reply
 from node.checks.campaigns import Campaigns
+from node.checks.learned import Learned, log_odds, probability, told
 from node.checks.opinion import Opinion, Reason
 from node.checks.panel import Subject
 
@@ -54,12 +55,14 @@ class ContentClassifier:
 
     Args:
         settings: thresholds, deadline, number of messages scored at a time and waiting for it.
+        learned: what people taught; None: nothing corrects the model.
     """
 
-    def __init__(self, settings: ClassifierSettings) -> None:
+    def __init__(self, settings: ClassifierSettings, learned: Learned | None = None) -> None:
         self._settings = settings
         self._limiter = trio.CapacityLimiter(settings.workers)
         self._judge: Judge | None = None
+        self._learned = learned
         self._junk_at = settings.junk_at
         self._campaigns = Campaigns(secrets.token_bytes(32))
         self.problem = "" if settings.enabled else "switched off in the settings"
@@ -91,6 +94,15 @@ class ContentClassifier:
         except Exception as error:  # noqa: BLE001  whatever the model files do to us, mail flows
             self.problem = f"the model in {checkpoint or directory} cannot be used: {error}"
             log.warning("classifier.broken", problem=self.problem)
+
+    def excess(self, content: bytes) -> float:
+        """Blocking: the model's own margin over the threshold for Junk, in log-odds; 0 without a model."""
+        judge = self._judge
+        if judge is None or self._junk_at is None:
+            return 0.0
+        reading = judge.read(content)
+        score = judge.verdict(reading, judge.margins(reading.view, reading.hashes))
+        return score.margin - log_odds(self._junk_at)
 
     async def content(self, subject: Subject) -> Opinion:
         """Score the message, or say why it has no score."""
@@ -135,13 +147,25 @@ class ContentClassifier:
         return score.probability >= (1.0 if self._junk_at is None else self._junk_at)
 
     def _opinion(self, score: Score) -> Opinion:
-        opinion = self._decided(score)
+        opinion = self._corrected(score)
         metrics.verdicts.labels(opinion.label).inc()
         metrics.verdict_stages.labels(score.stage).inc()
         for name in CLASSES:
             if getattr(score.classes, name) >= PROBABLE:
                 metrics.verdict_classes.labels(name).inc()
         return opinion
+
+    def _corrected(self, score: Score) -> Opinion:
+        """The opinion with what people taught the node; told where that turned the verdict round."""
+        correction = self._learned.correction(score.hashes) if self._learned else 0.0
+        margin = score.margin + correction
+        if not correction:
+            return replace(self._decided(score), margin=margin, hashes=score.hashes)
+        opinion = self._decided(replace(score, probability=round(probability(margin), 6)))
+        if (opinion.label == "spam") != self._is_junk(score):
+            metrics.learned.labels("node", "caught" if opinion.label == "spam" else "freed").inc()
+            opinion = replace(opinion, details=(told(correction), *opinion.details))
+        return replace(opinion, margin=margin, hashes=score.hashes)
 
     def _decided(self, score: Score) -> Opinion:
         refuse_at, words = self._settings.refuse_at, in_header(score.reasons)

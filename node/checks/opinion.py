@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from node.base.reply import Reply
@@ -23,6 +23,7 @@ class Reason(StrEnum):
     UNSCORED_SLOW = "unscored-slow"
     UNSCORED_FAILED = "unscored-failed"
     UNSCORED_BUSY = "unscored-busy"
+    LEARNED = "learned"
     SECOND_OPINION = "second-opinion"
     VIRUS = "virus-found"
     VIRUS_DOUBTFUL = "virus-doubtful"
@@ -57,6 +58,8 @@ class Opinion:
         check: the check's name in the header; "content" is the node's own classifier.
         threat: 0 (harmless) to 1 (known malware), apart from spam; None when the check does not say.
         hold: keep it back for an admin; `folder` is where it goes while the node cannot do that.
+        margin: log-odds of spam, as the model and the node's head see it; None without a model's answer.
+        hashes: the message's features, for people's heads.
     """
 
     reason: Reason
@@ -68,6 +71,8 @@ class Opinion:
     check: str = "content"
     threat: float | None = None
     hold: bool = False
+    margin: float | None = None
+    hashes: tuple[int, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -10,9 +11,10 @@ from node.base import metrics
 from node.base.address import Address
 from node.base.log import get_log
 from node.base.reply import Reply
-from node.checks.opinion import Reason, Verdict
+from node.checks.learned import Learned, told
+from node.checks.opinion import Opinion, Reason, Verdict
 from node.checks.panel import Panel, Subject
-from node.directory.resolve import Foreign, Local, Resolution
+from node.directory.resolve import Foreign, Local, Resolution, resolve
 from node.flow.deliver import Order, deliver
 from node.flow.parcel import pack
 from node.flow.premises import Premises
@@ -20,6 +22,7 @@ from node.flow.reception import Limits, Session, Transaction
 from node.flow.trace_fields import trace_header
 from node.mail.correspondence import Correspondence, correspondence
 from node.store.accounts import Account
+from node.store.database import Reading
 from node.store.incoming import Incoming
 
 log = get_log(__name__)
@@ -38,6 +41,7 @@ class Accept:
     premises: Premises
     panel: Panel
     limits: Limits = field(default_factory=Limits)
+    learned: Learned | None = None  # what people taught; None: everybody gets the node's verdict
     offers_auth: bool = False
 
     async def connect(self, session: Session) -> Reply | None:
@@ -86,19 +90,47 @@ class Accept:
         letter: Correspondence | None,
     ) -> Reply:
         host = self.premises.hostname
+        folders = await self._own_folders(transaction, verdict)
+        shown = _personal(verdict, folders) if len(transaction.recipients) == 1 else verdict
         parcel = await pack(
-            self.premises.database, incoming, trace_header(host, session, transaction, verdict.header(host))
+            self.premises.database, incoming, trace_header(host, session, transaction, shown.header(host))
         )
         order = Order(
             sender=str(transaction.sender or ""),
             recipients=transaction.recipients,
             direction=Direction.RECEIVED,
             folder=verdict.folder,
+            folders={account_id: folder for account_id, (folder, _) in folders.items()},
             letter=letter,
         )
         work = partial(deliver, parcel=parcel, order=order, log=self.premises.log)
         leaf = await self.premises.database.write(work)
         return Reply(250, "2.0.0", f"Kept as {session.id}, log entry {leaf}")
+
+    async def _own_folders(self, transaction: Transaction, verdict: Verdict) -> dict[int, tuple[str, float]]:
+        """For people whose own head decides otherwise than the node: folder and correction. It never costs mail."""
+        learned = self.learned
+        if learned is None or not learned.knows_any():
+            return {}
+
+        def query(tx: Reading) -> dict[int, tuple[str, float]]:
+            found = (resolve(tx, address) for address in transaction.recipients)
+            return learned.folders(tx, [one.account.id for one in found if isinstance(one, Local)], verdict)
+
+        try:
+            return await self.premises.database.read(query)
+        except Exception:  # what was learned is no reason to keep mail out
+            log.exception("learned.crashed")
+            return {}
+
+
+def _personal(verdict: Verdict, folders: Mapping[int, tuple[str, float]]) -> Verdict:
+    """The verdict with what its only reader's head made of it; of several readers none is told what another taught."""
+    for folder, correction in folders.values():
+        label = "spam" if folder else "ham"
+        opinion = Opinion(Reason.LEARNED, label, details=(told(correction),), check="personal")
+        return Verdict((*verdict.opinions, opinion))
+    return verdict
 
 
 def refusal(resolution: Resolution) -> Reply:

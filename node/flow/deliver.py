@@ -5,8 +5,8 @@ All of it is one unit of work: either the whole promise is on disk, or none of i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from node.anchor.leaf import Direction, Leaf
@@ -36,6 +36,7 @@ class Order:
         sender: the reverse-path as text, "" for null; bounces go there.
         recipients: as accepted at RCPT.
         folder: SPECIAL-USE name of the mailbox, or "" for the inbox.
+        folders: the same for accounts (by id) for which another holds.
         may_leave: True when recipients on other servers are spooled, False when they are refused.
         smtputf8: the message may only travel to servers that take SMTPUTF8.
         direction: for the log.
@@ -47,6 +48,7 @@ class Order:
     recipients: Sequence[Address]
     direction: Direction
     folder: str = ""
+    folders: Mapping[int, str] = field(default_factory=dict)
     may_leave: bool = False
     smtputf8: bool = False
     letter: Correspondence | None = None
@@ -71,13 +73,14 @@ def deliver(tx: Writing, parcel: Parcel, order: Order, log: Log) -> int:
     """
     prepared = parcel.prepared()
     kept = _Kept(blobs.add(tx, prepared), prepared.size, parcel)
-    reached: set[int] = set()
+    reached: dict[int, str] = {}  # accounts, and the folder of each
     for address in order.recipients:
         resolution = resolve(tx, address)
         if isinstance(resolution, Local):
             if resolution.account.id not in reached:
-                reached.add(resolution.account.id)
-                _keep(tx, kept, resolution.account, order.folder)
+                folder = order.folders.get(resolution.account.id, order.folder)
+                reached[resolution.account.id] = folder
+                _keep(tx, kept, resolution.account, folder)
         elif isinstance(resolution, Foreign) and order.may_leave:
             spool.add(
                 tx,
@@ -91,7 +94,9 @@ def deliver(tx: Writing, parcel: Parcel, order: Order, log: Log) -> int:
         else:
             raise RecipientGone(f"{address} was removed while its mail was coming in")
     if order.letter:
-        remember(tx, order.letter, parcel.received, reached, junk=bool(order.folder))
+        for is_junk in (False, True):
+            whose = [account_id for account_id, folder in reached.items() if bool(folder) is is_junk]
+            remember(tx, order.letter, parcel.received, whose, junk=is_junk)
         if order.submitter:
             remember_sent(tx, order.letter, parcel.received, order.submitter, order.recipients)
     return log.append(tx, Leaf(prepared.sha256, order.direction, parcel.received, parcel.salt))

@@ -6,7 +6,9 @@ import time
 
 import trio
 
+from node.base.config import Settings
 from node.base.log import get_log
+from node.service.learning import teaches
 from node.service.rooms import Rooms
 from node.store import changes, security_events, sending, web_sessions
 from node.store.transaction import Writing
@@ -27,7 +29,7 @@ async def keep_house(rooms: Rooms) -> None:
 async def go_round(rooms: Rooms) -> None:
     """Once: blobs without a message, old changes, sessions whose time is over, what is remembered of sending."""
     removed = await rooms.blobs.collect()
-    follows = rooms.settings.offload.enabled
+    followers = [name for name, follows in _followers(rooms.settings) if follows]
 
     def tidy(tx: Writing) -> None:
         now = int(time.time())
@@ -35,8 +37,13 @@ async def go_round(rooms: Rooms) -> None:
         sending.expire(tx, now)
         security_events.expire(tx, now)
         oldest = changes.last(tx) - KEPT_CHANGES
-        # What the offload has not seen yet stays, however much has happened since.
-        changes.trim(tx, min(oldest, changes.cursor(tx, "offload")) if follows else oldest)
+        # What a listener has not seen yet stays, however much has happened since.
+        changes.trim(tx, min([oldest, *(changes.cursor(tx, name) for name in followers)]))
 
     await rooms.database.write(tidy)
     log.info("house.kept", blobs=removed)
+
+
+def _followers(settings: Settings) -> tuple[tuple[str, bool], ...]:
+    """Cursors in the change feed, and whether somebody moves them."""
+    return ("offload", settings.offload.enabled), ("learning", teaches(settings))

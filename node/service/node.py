@@ -29,6 +29,7 @@ from node.servers.smtp import SmtpServer, busy, farewell
 from node.service.doors import Doors, Ports, open_doors
 from node.service.folders import Folders
 from node.service.housekeeping import keep_house
+from node.service.learning import open_learning, teaches
 from node.service.outgoing import open_runner
 from node.service.rooms import Rooms, open_rooms
 from node.service.sending import open_lookout
@@ -83,6 +84,8 @@ async def _serve(
     rooms = running.rooms
     runner = open_runner(rooms)
     async with trio.open_nursery() as background:
+        if teaches(rooms.settings):
+            await rooms.database.read(rooms.learned.catch_up)
         _start_listeners(rooms, runner, background)
         async with trio.open_nursery() as front:
             for one in _fronts(rooms, runner, doors, tls):
@@ -117,6 +120,8 @@ def _start_listeners(rooms: Rooms, runner: Runner, nursery: trio.Nursery) -> Non
     nursery.start_soon(_guarded, "outgoing", runner.run)
     if rooms.settings.offload.enabled:
         nursery.start_soon(_guarded, "offload", rooms.offload.run)
+    if teaches(rooms.settings):
+        nursery.start_soon(_guarded, "learning", open_learning(rooms).run)
     nursery.start_soon(_guarded, "house", partial(keep_house, rooms))
 
 
@@ -161,7 +166,8 @@ def _fronts(rooms: Rooms, runner: Runner, doors: Doors, tls: ssl.SSLContext) -> 
     imap = Room(Limits(settings.imap.max_connections, settings.imap.max_connections_per_address))
     size = settings.smtp.max_message_mib << 20
     limits = SmtpLimits(message_size=size, recipients=settings.smtp.max_recipients)
-    accept = SmtpServer(Accept(rooms.premises, rooms.panel, limits), host, tls)
+    learned = rooms.learned if teaches(settings) else None
+    accept = SmtpServer(Accept(rooms.premises, rooms.panel, limits, learned), host, tls)
     lookout = open_lookout(rooms, doors.ports)
     submit = SmtpServer(Submit(rooms.premises, rooms.gate, runner.wake, limits, lookout), host, tls)
     reader = ImapServer(

@@ -13,6 +13,7 @@ from node.anchor.log import Log
 from node.auth.gate import Gate
 from node.base.config import Settings
 from node.checks.classifier import ContentClassifier
+from node.checks.learned import Learned
 from node.checks.panel import Panel
 from node.directory.resolve import Directory
 from node.flow.premises import Premises
@@ -36,6 +37,7 @@ class Rooms:
     gate: Gate
     premises: Premises
     classifier: ContentClassifier
+    learned: Learned
     panel: Panel
     offload: Offload
     keys: LogKeys
@@ -54,7 +56,9 @@ async def open_rooms(settings: Settings) -> AsyncIterator[Rooms]:
     folders.make()
     incoming.clear(folders.data)
     keys = open_keys(folders.keys, settings.hostname)
-    classifier = ContentClassifier(settings.classifier)
+    classifier: ContentClassifier | None = None
+    learned = Learned(lambda: classifier.junk_at if classifier else None)
+    classifier = ContentClassifier(settings.classifier, learned if settings.learning.enabled else None)
     async with Database.open(folders.database) as database, open_panel(settings, classifier) as panel:
         offload = Offload.open(database, folders.blocks, folders.keys, settings.offload.threshold_kib << 10)
         blobs = Blobs(database, folders.data, offload.parts)
@@ -74,6 +78,7 @@ async def open_rooms(settings: Settings) -> AsyncIterator[Rooms]:
             gate=Gate(database),
             premises=premises,
             classifier=classifier,
+            learned=learned,
             panel=panel,
             offload=offload,
             keys=keys,
