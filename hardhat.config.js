@@ -7,16 +7,21 @@ import { defineConfig } from "hardhat/config";
 
 const require = createRequire(import.meta.url);
 
+const compiler = (evmVersion) => ({
+  version: "0.8.37",
+  path: require.resolve("solc/soljson.js"),
+  settings: {
+    optimizer: { enabled: true, runs: 200 },
+    evmVersion,
+    metadata: { bytecodeHash: "none", appendCBOR: false }, // the same bytes wherever it is built
+  },
+});
+
 export default defineConfig({
   plugins: [hardhatEthers, hardhatMatchers, hardhatMocha],
   paths: { sources: "contracts", tests: "tests/contracts", artifacts: "build/hardhat", cache: "build/hardhat-cache" },
   solidity: {
-    version: "0.8.37",
-    path: require.resolve("solc/soljson.js"),
-    settings: {
-      optimizer: { enabled: true, runs: 200 },
-      evmVersion: "shanghai", // what every chain we know of runs, and the embedded one
-      metadata: { bytecodeHash: "none", appendCBOR: false }, // the same bytes wherever it is built
-    },
+    compilers: [compiler("shanghai")], // what every chain we know of runs, and the embedded one
+    overrides: { "contracts/test/Tokens.sol": compiler("cancun") }, // OpenZeppelin 5 copies memory with MCOPY
   },
 });

@@ -1,15 +1,40 @@
-// Writes what the node loads (node/anchor/TreeHeads.json) from Hardhat's build; with --check it only compares.
+// Writes what the node and the tests load from Hardhat's build; with --check it only compares.
 import { readFile, writeFile } from "node:fs/promises";
 
-const TARGET = new URL("../node/anchor/TreeHeads.json", import.meta.url);
-const BUILT = new URL("../build/hardhat/contracts/TreeHeads.sol/TreeHeads.json", import.meta.url);
+const at = (path) => new URL(`../${path}`, import.meta.url);
 
-const { abi, bytecode, deployedBytecode } = JSON.parse(await readFile(BUILT, "utf8"));
-const text = JSON.stringify({ contract: "TreeHeads", compiler: "solc 0.8.37", abi, bytecode, deployedBytecode }, null, 1) + "\n";
+async function built(source, name) {
+  const { abi, bytecode, deployedBytecode } = JSON.parse(
+    await readFile(at(`build/hardhat/contracts/${source}.sol/${name}.json`), "utf8"),
+  );
+  return { contract: name, compiler: "solc 0.8.37", abi, bytecode, deployedBytecode };
+}
 
-if (!process.argv.includes("--check")) {
-  await writeFile(TARGET, text);
-} else if ((await readFile(TARGET, "utf8")) !== text) {
-  console.error("node/anchor/TreeHeads.json is not what contracts/TreeHeads.sol compiles to: run `npm run build`");
-  process.exitCode = 1;
+async function tokens() {
+  const names = ["Coin", "Ticket", "Badge", "Odd"];
+  const made = await Promise.all(names.map((name) => built("test/Tokens", name)));
+  return Object.fromEntries(made.map(({ contract, bytecode }) => [contract, bytecode]));
+}
+
+const FILES = [
+  ["node/anchor/TreeHeads.json", "contracts/TreeHeads.sol", await built("TreeHeads", "TreeHeads")],
+  ["identity/WalletVerdict.json", "contracts/WalletVerdict.sol", await built("WalletVerdict", "WalletVerdict")],
+  ...(await Promise.all(
+    ["OwnedWallet", "WalletFactory", "OddWallet"].map(async (name) => [
+      `tests/contracts/${name}.json`,
+      "contracts/examples/Wallets.sol",
+      await built("examples/Wallets", name),
+    ]),
+  )),
+  ["tests/contracts/tokens.json", "contracts/test/Tokens.sol", await tokens()],
+];
+
+for (const [target, source, content] of FILES) {
+  const text = JSON.stringify(content, null, 1) + "\n";
+  if (!process.argv.includes("--check")) {
+    await writeFile(at(target), text);
+  } else if ((await readFile(at(target), "utf8").catch(() => "")) !== text) {
+    console.error(`${target} is not what ${source} compiles to: run \`npm run build\``);
+    process.exitCode = 1;
+  }
 }
