@@ -17,6 +17,7 @@ from node.base.address import AddressError, normalize_domain, parse_address
 from node.base.config_chains import Chains
 from node.base.config_opinions import ClamAv, LanguageModel, Rspamd, SpamAssassin
 from node.base.config_places import Endpoint, Endpoints, EndpointText, Section, at
+from node.base.config_threat import Threat
 from node.base.errors import ConfigError
 
 __all__ = ["Endpoint", "Section", "Settings", "parse_settings", "section_of"]
@@ -193,6 +194,7 @@ class Settings(Section):
     clamav: ClamAv = ClamAv()
     language_model: LanguageModel = LanguageModel()
     learning: Learning = Learning()
+    threat: Threat = Threat()
     sending: Sending = Sending()
     offload: Offload = Offload()
     anchor: Anchor = Anchor()

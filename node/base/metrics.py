@@ -43,6 +43,9 @@ delivery_seconds = Histogram(
     "Time from the whole content to the commit on disk.",
     buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5),
 )
+threats = Counter("waxseal_threats_total", "Messages judged a threat, by what became of them.", ["result"])
+held = Counter("waxseal_held_total", "Messages held back, and what became of them on this node.", ["result"])
+held_messages = Gauge("waxseal_held_messages", "Messages held back now, counted hourly.")
 sending_deferred = Counter(
     "waxseal_sending_deferred_total", "Submissions told to wait, by how far sending was restricted.", ["step"]
 )

@@ -113,7 +113,8 @@ class ContentClassifier:
             return _unscored(Reason.UNSCORED_BUSY)
         try:
             with trio.move_on_after(self._settings.deadline_seconds), metrics.verdict_seconds.time():
-                return self._opinion(await self._in_thread(judge, subject.content))
+                reading, score = await self._in_thread(judge, subject.content)
+                return replace(self._opinion(score), view=reading.view, classes=score.classes)
         except Exception:  # a model's bug must not cost mail
             log.exception("classifier.failed")
             return _unscored(Reason.UNSCORED_FAILED)
@@ -124,24 +125,24 @@ class ContentClassifier:
         used = self._limiter.statistics()
         return used.borrowed_tokens >= used.total_tokens and used.tasks_waiting >= self._settings.waiting
 
-    async def _in_thread(self, judge: Judge, content: bytes) -> Score:
+    async def _in_thread(self, judge: Judge, content: bytes) -> tuple[Reading, Score]:
         # A thread past its deadline is left to finish; it holds its token, so no more than `workers` ever run.
         work = partial(self._scored, judge, content)
         return await trio.to_thread.run_sync(work, limiter=self._limiter, abandon_on_cancel=True)
 
-    def _scored(self, judge: Judge, content: bytes) -> Score:
+    def _scored(self, judge: Judge, content: bytes) -> tuple[Reading, Score]:
         """In a thread: read once, look whether the same was judged before, else judge and remember."""
         reading = judge.read(content)
         key = self._campaigns.digest(reading.view)
         if known := self._campaigns.same(key):
-            return replace(judge.verdict(reading, known), stage=SAME)
+            return reading, replace(judge.verdict(reading, known), stage=SAME)
         borrowed = self._campaigns.near(reading, judge.linear_margin(reading.hashes))
         if borrowed and self._is_junk(score := judge.verdict(reading, borrowed)):
-            return replace(score, stage=NEAR, reasons=(str(Words.CAMPAIGN), *score.reasons))
+            return reading, replace(score, stage=NEAR, reasons=(str(Words.CAMPAIGN), *score.reasons))
         margins = judge.margins(reading.view, reading.hashes)
         score = judge.verdict(reading, margins)
         self._campaigns.remember(key, reading, margins, is_spam=self._is_junk(score))
-        return score
+        return reading, score
 
     def _is_junk(self, score: Score) -> bool:
         return score.probability >= (1.0 if self._junk_at is None else self._junk_at)

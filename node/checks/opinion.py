@@ -7,8 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from ai.classes import Classes
+from ai.view import View
 from node.base.reply import Reply
 
+THREAT = "threat"  # name of the check whose label is a number (docs/threats.md)
 _UNQUOTABLE = re.compile(r'[^ -~]|["\\]')
 
 
@@ -25,6 +28,10 @@ class Reason(StrEnum):
     UNSCORED_BUSY = "unscored-busy"
     LEARNED = "learned"
     SECOND_OPINION = "second-opinion"
+    THREAT = "threat"
+    THREAT_JUNK = "threat-junk"
+    THREAT_HELD = "threat-held"
+    THREAT_REFUSED = "threat-refused"
     VIRUS = "virus-found"
     VIRUS_DOUBTFUL = "virus-doubtful"
     CHECK_UNREACHABLE = "check-unreachable"
@@ -60,6 +67,7 @@ class Opinion:
         hold: keep it back for an admin; `folder` is where it goes while the node cannot do that.
         margin: log-odds of spam, as the model and the node's head see it; None without a model's answer.
         hashes: the message's features, for people's heads.
+        view, classes: what was read of the message and the model's classes, for reviews: it is parsed once.
     """
 
     reason: Reason
@@ -73,6 +81,8 @@ class Opinion:
     hold: bool = False
     margin: float | None = None
     hashes: tuple[int, ...] = field(default=(), repr=False)
+    view: View | None = field(default=None, repr=False)
+    classes: Classes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +124,10 @@ class Verdict:
         for opinion in self.opinions:
             if not opinion.label:
                 continue
+            if opinion.check == THREAT:
+                why = "; ".join(opinion.details) or "no reason"
+                parts.append(f"{THREAT}={opinion.label} ({_comment(why)})")
+                continue
             score = "" if opinion.score is None else f" score={opinion.score:.4f}"
             why = "; ".join(opinion.details) or str(opinion.reason)
             parts.append(f'{opinion.check}={opinion.label}{score} reason={opinion.reason} why="{_quotable(why)}"')
@@ -123,3 +137,8 @@ class Verdict:
 def _quotable(text: str) -> str:
     """Printable ASCII without quotes or backslashes, at most 200 characters: nothing a sender can break out of."""
     return _UNQUOTABLE.sub("_", text[:200])
+
+
+def _comment(text: str) -> str:
+    """The same for a comment, which parentheses would end."""
+    return _quotable(text).translate({ord("("): "_", ord(")"): "_"})

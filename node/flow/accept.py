@@ -16,11 +16,13 @@ from node.checks.opinion import Opinion, Reason, Verdict
 from node.checks.panel import Panel, Subject
 from node.directory.resolve import Foreign, Local, Resolution, resolve
 from node.flow.deliver import Order, deliver
+from node.flow.held import Holding, Why, hold
 from node.flow.parcel import pack
 from node.flow.premises import Premises
 from node.flow.reception import Limits, Session, Transaction
 from node.flow.trace_fields import trace_header
-from node.mail.correspondence import Correspondence, correspondence
+from node.mail.correspondence import correspondence
+from node.mail.headers import decoded, get, header_end
 from node.store.accounts import Account
 from node.store.database import Reading
 from node.store.incoming import Incoming
@@ -42,6 +44,7 @@ class Accept:
     panel: Panel
     limits: Limits = field(default_factory=Limits)
     learned: Learned | None = None  # what people taught; None: everybody gets the node's verdict
+    holding: Holding | None = None  # how mail is held; None: it goes to Junk instead
     offers_auth: bool = False
 
     async def connect(self, session: Session) -> Reply | None:
@@ -75,9 +78,7 @@ class Accept:
             _decided(session, transaction, incoming, verdict.reason, verdict.reply)
             return verdict.reply
         with metrics.delivery_seconds.time():
-            # A bounce has no author that one would know again.
-            letter = correspondence(subject.content) if transaction.sender else None
-            reply = await self._keep(session, transaction, incoming, verdict, letter)
+            reply = await self._keep(session, transaction, incoming, verdict, subject)
         _decided(session, transaction, incoming, verdict.reason, reply)
         return reply
 
@@ -87,7 +88,7 @@ class Accept:
         transaction: Transaction,
         incoming: Incoming,
         verdict: Verdict,
-        letter: Correspondence | None,
+        subject: Subject,
     ) -> Reply:
         host = self.premises.hostname
         folders = await self._own_folders(transaction, verdict)
@@ -101,10 +102,17 @@ class Accept:
             direction=Direction.RECEIVED,
             folder=verdict.folder,
             folders={account_id: folder for account_id, (folder, _) in folders.items()},
-            letter=letter,
+            # A bounce has no author that one would know again.
+            letter=correspondence(subject.content) if transaction.sender else None,
         )
         work = partial(deliver, parcel=parcel, order=order, log=self.premises.log)
+        if verdict.hold and self.holding:
+            why = Why(_title(subject), verdict.header(host).partition("; ")[2], verdict.reason)
+            work = partial(hold, parcel=parcel, order=order, log=self.premises.log, holding=self.holding, why=why)
         leaf = await self.premises.database.write(work)
+        if verdict.hold and self.holding:
+            metrics.held.labels("held").inc()
+            metrics.held_messages.inc()
         return Reply(250, "2.0.0", f"Kept as {session.id}, log entry {leaf}")
 
     async def _own_folders(self, transaction: Transaction, verdict: Verdict) -> dict[int, tuple[str, float]]:
@@ -151,6 +159,12 @@ async def _subject(session: Session, transaction: Transaction, incoming: Incomin
         helo=session.helo,
         source=incoming,
     )
+
+
+def _title(subject: Subject) -> str:
+    """The Subject as a person reads it."""
+    content = subject.content
+    return decoded(get(content, 0, header_end(content, 0, len(content)), b"subject") or b"")
 
 
 def _decided(session: Session, transaction: Transaction, incoming: Incoming, reason: Reason, reply: Reply) -> None:

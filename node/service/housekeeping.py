@@ -8,6 +8,7 @@ import trio
 
 from node.base.config import Settings
 from node.base.log import get_log
+from node.service import holding
 from node.service.learning import teaches
 from node.service.rooms import Rooms
 from node.store import changes, security_events, sending, web_sessions
@@ -41,6 +42,7 @@ async def go_round(rooms: Rooms) -> None:
         changes.trim(tx, min([oldest, *(changes.cursor(tx, name) for name in followers)]))
 
     await rooms.database.write(tidy)
+    await holding.go_round(rooms)
     log.info("house.kept", blobs=removed)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from urllib.parse import urlsplit
 
 from node.base.config import Settings
 from node.base.config_opinions import Daemon, LanguageModel
@@ -13,6 +14,7 @@ from node.base.log import get_log
 from node.checks.breaker import Breaker
 from node.checks.clamav import ClamAv
 from node.checks.classifier import ContentClassifier
+from node.checks.context import Surroundings
 from node.checks.guard import Asks, External, Guard
 from node.checks.language_model import NAME as LLM
 from node.checks.language_model import SecondOpinion
@@ -20,18 +22,20 @@ from node.checks.loop import Loop
 from node.checks.panel import ContentCheck, Panel, Review
 from node.checks.rspamd import Rspamd
 from node.checks.spamassassin import SpamAssassin
+from node.checks.threat import ThreatReview
 from node.net.chat import ChatClient
 from node.net.clamd import ClamdClient
 from node.net.rspamd import RspamdClient
 from node.net.spamd import SpamdClient
 from node.net.web_service import WebService
+from node.store.database import Database
 
 log = get_log(__name__)
 MAX_KEY = 4096  # octets
 
 
 @asynccontextmanager
-async def open_panel(settings: Settings, classifier: ContentClassifier) -> AsyncIterator[Panel]:
+async def open_panel(settings: Settings, classifier: ContentClassifier, database: Database) -> AsyncIterator[Panel]:
     """Everybody who is asked about mail. Nobody is asked, nor connected to, before the first message.
 
     Malware comes first, since its refusal says more than one for spam; then our own classifier, then the others.
@@ -53,6 +57,9 @@ async def open_panel(settings: Settings, classifier: ContentClassifier) -> Async
             checks.append(_external(SpamAssassin.name, settings.spamassassin, spamassassin))
         if settings.language_model.enabled:
             reviews += await _second_opinion(settings.language_model, classifier, stack)
+        if settings.threat.enabled:
+            own = (settings.hostname, urlsplit(settings.http.origin).hostname or "")  # where people log in
+            reviews.append(ThreatReview(settings.threat, Surroundings(own), database))
         yield Panel(checks, reviews)
 
 

@@ -28,6 +28,7 @@ from node.servers.listen import Door, Handler, Limits, Room, serve
 from node.servers.smtp import SmtpServer, busy, farewell
 from node.service.doors import Doors, Ports, open_doors
 from node.service.folders import Folders
+from node.service.holding import holding
 from node.service.housekeeping import keep_house
 from node.service.learning import open_learning, teaches
 from node.service.outgoing import open_runner
@@ -167,7 +168,7 @@ def _fronts(rooms: Rooms, runner: Runner, doors: Doors, tls: ssl.SSLContext) -> 
     size = settings.smtp.max_message_mib << 20
     limits = SmtpLimits(message_size=size, recipients=settings.smtp.max_recipients)
     learned = rooms.learned if teaches(settings) else None
-    accept = SmtpServer(Accept(rooms.premises, rooms.panel, limits, learned), host, tls)
+    accept = SmtpServer(Accept(rooms.premises, rooms.panel, limits, learned, holding(settings)), host, tls)
     lookout = open_lookout(rooms, doors.ports)
     submit = SmtpServer(Submit(rooms.premises, rooms.gate, runner.wake, limits, lookout), host, tls)
     reader = ImapServer(

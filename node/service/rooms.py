@@ -59,7 +59,10 @@ async def open_rooms(settings: Settings) -> AsyncIterator[Rooms]:
     classifier: ContentClassifier | None = None
     learned = Learned(lambda: classifier.junk_at if classifier else None)
     classifier = ContentClassifier(settings.classifier, learned if settings.learning.enabled else None)
-    async with Database.open(folders.database) as database, open_panel(settings, classifier) as panel:
+    async with (
+        Database.open(folders.database) as database,
+        open_panel(settings, classifier, database) as panel,
+    ):
         offload = Offload.open(database, folders.blocks, folders.keys, settings.offload.threshold_kib << 10)
         blobs = Blobs(database, folders.data, offload.parts)
         premises = Premises(

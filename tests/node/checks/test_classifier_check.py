@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -178,7 +178,7 @@ async def test_the_same_message_is_judged_once_whoever_it_is_for() -> None:
     first = await judge.content(subject(mail(TEXT + " Order 1234 for ann@example.test")))
     again = await judge.content(subject(mail(TEXT + " Order 9876 for bob@example.test")))
     assert (engine.asked, stage("same") - before) == (1, 1)
-    assert again == first
+    assert replace(again, view=first.view) == first
 
 
 async def test_a_spam_does_not_inherit_a_hams_verdict_by_one_edit() -> None:
