@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Reason(StrEnum):
-    """Everything that can be wrong with a login; the same word serves page, log and metric."""
+    """Everything that can be wrong with a login or a credential; the same word serves page, log and metric."""
 
     TOO_LONG = "too-long"
     MALFORMED = "malformed"
@@ -24,6 +24,16 @@ class Reason(StrEnum):
     BAD_SIGNATURE = "bad-signature"
     HIGH_S = "high-s"
     WRONG_SIGNER = "wrong-signer"
+    WRONG_AUDIENCE = "wrong-audience"
+    WRONG_ISSUER = "wrong-issuer"
+    WRONG_HOLDER = "wrong-holder"
+    WRONG_KEY = "wrong-key"
+    UNKNOWN_ALGORITHM = "unknown-algorithm"
+    UNKNOWN_METHOD = "unknown-method"
+    UNKNOWN_SUITE = "unknown-suite"
+    UNKNOWN_STATUS = "unknown-status"
+    UNRESOLVABLE = "unresolvable"
+    REVOKED = "revoked"
 
 
 @dataclass(frozen=True, slots=True)
