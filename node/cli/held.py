@@ -68,6 +68,7 @@ def show(
     message, content = with_database(settings, work)
     if raw:
         sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
         return
     at, author, recipients, subject = _words(message)
     expires = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(message.expires))
