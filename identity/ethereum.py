@@ -8,11 +8,12 @@ from coincurve import PublicKey
 
 from identity.refusal import Reason, Refusal
 
-SIGNATURE_SIZE = 65  # octets: r, s, v
+SIGNATURE_SIZE = 65  # octets of a key's signature: r, s, v
+MAX_SIGNATURE = 8192  # octets of a contract wallet's; one that brings its own deployment along has 1,000 to 3,000
 _ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141  # of secp256k1, SEC 2 §2.4.1
 _HALF_ORDER = _ORDER // 2
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}\Z", re.ASCII)
-_SIGNATURE = re.compile(r"0x[0-9a-fA-F]{130}\Z", re.ASCII)
+_SIGNATURE = re.compile(rf"0x(?:[0-9a-fA-F]{{2}}){{1,{MAX_SIGNATURE}}}\Z", re.ASCII)
 
 
 def keccak(data: bytes) -> bytes:
@@ -72,19 +73,22 @@ def personal_hash(message: bytes) -> bytes:
 
 
 def parse_signature(text: str) -> bytes | Refusal:
-    """Read `0x` and 130 hex digits as a wallet returns them."""
+    """Read `0x` and hex digits as a wallet returns them: 65 octets by a key, any number by a contract wallet."""
     if not _SIGNATURE.match(text):
-        return Refusal(
-            Reason.BAD_SIGNATURE, "the signature is not 65 octets in hex; contract wallets cannot log in yet"
-        )
+        return Refusal(Reason.BAD_SIGNATURE, f"the signature is not hex of 1 to {MAX_SIGNATURE} octets after 0x")
     return bytes.fromhex(text[2:])
 
 
 def recover(message: bytes, signature: bytes) -> bytes | Refusal:
-    """Tell who signed a message with `personal_sign`.
+    """Tell who signed a message with `personal_sign`; `message` is the text as it was shown to the signer, UTF-8."""
+    return recover_digest(personal_hash(message), signature)
+
+
+def recover_digest(digest: bytes, signature: bytes) -> bytes | Refusal:
+    """Tell whose key signed a digest.
 
     Args:
-        message: the text as it was shown to the signer, UTF-8.
+        digest: 32 octets made so that no transaction has the same: `personal_hash`, or `eip712.digest`.
         signature: r (32 octets), s (32 octets), v (27, 28, or 0, 1 as some hardware wallets send).
 
     Returns:
@@ -101,9 +105,7 @@ def recover(message: bytes, signature: bytes) -> bytes | Refusal:
     if _HALF_ORDER < s < _ORDER:
         return Refusal(Reason.HIGH_S, "the signature's s is in the upper half of the curve's order")
     try:
-        key = PublicKey.from_signature_and_message(
-            signature[:64] + bytes([v % 27]), personal_hash(message), hasher=None
-        )
+        key = PublicKey.from_signature_and_message(signature[:64] + bytes([v % 27]), digest, hasher=None)
     except Exception:  # noqa: BLE001 - coincurve raises bare Exception for a signature without a point
         return Refusal(Reason.BAD_SIGNATURE, "the signature belongs to no key")
     return keccak(key.format(compressed=False)[1:])[12:]

@@ -96,9 +96,19 @@ def test_numbers_outside_the_curve_are_refused(r: int, s: int) -> None:
         assert isinstance(ethereum.recover(b"hello", signature), Refusal)
 
 
-@given(st.text(max_size=140))
-def test_a_signature_is_read_only_from_130_digits(text: str) -> None:
+@given(st.text(max_size=140) | st.text("0x1fA", max_size=140))
+def test_a_signature_is_read_from_whole_octets_in_hex(text: str) -> None:
+    read = ethereum.parse_signature(text)
+    assert isinstance(read, Refusal) or "0x" + read.hex() == text.lower()
+
+
+@pytest.mark.parametrize("text", ["", "0x", "0x0", "00", "0x" + "00" * (ethereum.MAX_SIGNATURE + 1), "0x00\n", "0x٠٠"])
+def test_what_is_no_signature(text: str) -> None:
     assert isinstance(ethereum.parse_signature(text), Refusal)
+
+
+def test_a_contract_wallets_signature_may_be_long() -> None:
+    assert ethereum.parse_signature("0x" + "ab" * ethereum.MAX_SIGNATURE) == b"\xab" * ethereum.MAX_SIGNATURE
 
 
 def test_a_subject_names_no_chain() -> None:
