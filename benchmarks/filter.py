@@ -15,6 +15,7 @@ import os
 import platform
 import queue
 import shutil
+import signal
 import statistics
 import sys
 import tempfile
@@ -307,6 +308,7 @@ def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 def main() -> None:
     """Run, print."""
     options = parsed()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))  # so that the daemons end as well
     scratch = Path(tempfile.mkdtemp(prefix="filter-"))
     scratch.chmod(0o755)  # spamd's children, once nobody, must reach their files
     try:
