@@ -51,6 +51,9 @@ sending_deferred = Counter(
 )
 security_events = Counter("waxseal_security_events_total", "Security events of accounts.", ["kind"])
 logins = Counter("waxseal_logins_total", "Logins by protocol and result.", ["scope", "result"])
+did_fetches = Counter(
+    "waxseal_did_fetches_total", "DID documents and status lists fetched, by result.", ["what", "result"]
+)
 offloaded_bytes = Counter("waxseal_offloaded_bytes_total", "Octets of attachments moved to the block store.")
 offload_failures = Counter("waxseal_offload_failures_total", "Attachments that stayed in the message for now.")
 anchors = Counter("waxseal_anchors_total", "Log heads sent to the chain.", ["result"])
