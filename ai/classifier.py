@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ __all__ = ["LINEAR", "MODEL", "TOKENIZER", "Classified", "Classifier", "Margins"
 
 TOKENIZER = "tokenizer.json"
 LINEAR = "linear.npy"
+_LONG, _PART = 1500, 1000  # characters of a text whose ends the linear model also reads by themselves
 _FOREIGN_WINDOW = 256  # tokens that a model of others reads at a time
 
 
@@ -201,7 +202,7 @@ class Classifier:
     ) -> Margins:
         """The models' raw answers. ``always`` asks the transformer even where the linear model is sure of ham;
         ``without`` keeps marks from it."""
-        cheap = self.linear_margin(features)
+        cheap = self.cheap(view, features)
         if cheap < self.manifest.release and not always:
             return Margins(None, cheap)
         return Margins(self.transformer(self.reader.windows(view, without)), cheap)
@@ -209,6 +210,15 @@ class Classifier:
     def transformer(self, windows: Sequence[Sequence[int]]) -> tuple[float, ...]:
         """Log-odds of each class; of several windows the worst counts."""
         return tuple(max(column) for column in zip(*self.engine.logits(windows), strict=True))
+
+    def cheap(self, view: View, features: Sequence[int]) -> float:
+        """The linear model's log-odds of spam; of a long text the worst of the whole, its beginning and its end, so that
+        a long harmless part does not outweigh a short harmful one."""
+        whole = self.linear_margin(features)
+        if len(view.text) <= _LONG:
+            return whole
+        parts = (replace(view, text=view.text[:_PART]), replace(view, text=view.text[-_PART:]))
+        return max(whole, *(self.linear_margin(hashes(part)) for part in parts))
 
     def linear_margin(self, features: Sequence[int]) -> float:
         """The linear model's log-odds of spam."""

@@ -135,6 +135,7 @@ class Torch:
         if time.monotonic() < self._rest_until:
             raise EngineError("the torch process has ended and rests before it is started anew")
         self._rest_until = time.monotonic() + RESTART_SECONDS
+        _end(self._child)
         try:
             self._child, _ = _started(self._folder)
         except ModelError as error:

@@ -83,12 +83,13 @@ def unmasked(text: str) -> tuple[str, Disguises]:
     head, rest = text[:_LIMIT], text[_LIMIT:]
     zero_width, styled = len(_INSIDE_WORD.findall(head)), len(_STYLED.findall(head))
     shown = plain_letters(head)
+    shown, surplus = shown[:_LIMIT], shown[_LIMIT:]  # one character may become eighteen
     mixed = leet = spaced = 0
     if not shown.isascii():
         shown, mixed = _one_script(shown)
     shown, leet = _without_leet(shown)
     shown, spaced = _SPACED.subn(lambda found: re.sub(r"[ .*_-]", "", found[0]), shown)
-    return shown + plain_letters(rest), Disguises(zero_width, styled, mixed, leet, spaced)
+    return shown + surplus + plain_letters(rest), Disguises(zero_width, styled, mixed, leet, spaced)
 
 
 def _without_leet(text: str) -> tuple[str, int]:

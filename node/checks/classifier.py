@@ -45,7 +45,7 @@ class Judge(Protocol):
 
     def margins(self, view: View, features: Sequence[int]) -> Margins: ...
 
-    def linear_margin(self, features: Sequence[int]) -> float: ...
+    def cheap(self, view: View, features: Sequence[int]) -> float: ...
 
     def verdict(self, reading: Reading, margins: Margins, began: float | None = None) -> Score: ...
 
@@ -136,7 +136,7 @@ class ContentClassifier:
         key = self._campaigns.digest(reading.view)
         if known := self._campaigns.same(key):
             return reading, replace(judge.verdict(reading, known), stage=SAME)
-        borrowed = self._campaigns.near(reading, judge.linear_margin(reading.hashes))
+        borrowed = self._campaigns.near(reading, judge.cheap(reading.view, reading.hashes))
         if borrowed and self._is_junk(score := judge.verdict(reading, borrowed)):
             return reading, replace(score, stage=NEAR, reasons=(str(Words.CAMPAIGN), *score.reasons))
         margins = judge.margins(reading.view, reading.hashes)
