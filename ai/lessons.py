@@ -122,6 +122,9 @@ class Trainer:
     def learn(self, lesson: Lesson) -> float:
         """Take a lesson in; return the pull it had. 0: nothing to learn, or its purses are empty."""
         self._age(max(self._day, lesson.time // DAY))
+        weight = max(0.0, min(1.0, lesson.weight)) * self._left(lesson.purses)
+        if weight < _LEAST:
+            return 0.0
         places, share = _places(lesson.facts.hashes)
         raw = share * float(self._w[places[:-1]].sum(dtype=np.float64)) + BIAS * float(self._w[-1])
         reach = self.policy.reach
@@ -129,7 +132,7 @@ class Trainer:
             return 0.0
         margin = max(-_SURE, min(_SURE, lesson.facts.excess)) + max(-reach, min(reach, raw))
         error = 1.0 / (1.0 + math.exp(-margin)) - float(lesson.is_spam)
-        pull = max(0.0, min(1.0, lesson.weight)) * self._left(lesson.purses) * error
+        pull = weight * error
         if abs(pull) < _LEAST:
             return 0.0
         self._spend(lesson.purses, abs(pull))

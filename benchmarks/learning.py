@@ -3,9 +3,9 @@
     python benchmarks/learning.py [--corpus ../shared/corpus] [--model DIR] [--tune]
 
 Simulated people read their mail in order and correct what lies in the wrong folder, nothing else. Then later mail of
-theirs is judged with the head as it is. Each has something special that the model is often wrong about, and ordinary mail
-beside it, on which harm is measured. `--tune` does the same on other mail (validation split and older phishing): the
-constants in `ai/heads.py` were chosen there.
+theirs is judged with the head as it is. Each has something special that the model is often wrong about, and ordinary
+mail beside it, on which harm is measured. `--tune` does the same on other mail (validation split and older phishing);
+the constants in `ai/heads.py` were chosen there.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from ai.heads import NODE, PERSON, Head
 from ai.lessons import Facts, Trainer, facts_of
 from ai.teachers import Source, for_node, for_person
 from ai.view import text_view
+from node.checks.learned import CAUTION
 
 TIME = 1_790_000_000
 STEPS = (1, 50, 200)
@@ -105,10 +106,10 @@ def build(corpus: Path, classifier: Classifier, *, tune: bool) -> list[Person]:
         corpus,
         split,
         classifier,
-        {"trec07 ham": 300, "sa ham": 200, "lml ham": 150, "trec07 spam": 1100, "sa spam": 200}
+        {"trec07 ham": 250, "sa ham": 150, "lml ham": 150, "trec07 spam": 1000, "sa spam": 200}
         | ({} if tune else {"phishing_pot spam": everything}),
     )
-    older = read(corpus, "train" if tune else "val", classifier, {"phishing_pot spam": 700})
+    older = read(corpus, "train" if tune else "val", classifier, {"phishing_pot spam": 600})
     old = [] if tune else read(corpus, "train", classifier, {"phishing_pot spam": 500})
     modern = read(corpus, "modern_dev", classifier, {"modern_a ham": everything, "modern_a spam": everything})
     ham = [one for one in main if not one.sample.is_spam] + [one for one in modern if not one.sample.is_spam]
@@ -174,14 +175,16 @@ def live(person: Person) -> None:
     person.heads[len(person.corrections)] = head
 
 
-def is_junk(mail: Mail, *heads: Head) -> bool:
-    """What the node decides for this person."""
-    return mail.facts.excess + sum(head.correction(mail.facts.hashes, TIME + 86400) for head in heads) >= 0
+def is_junk(mail: Mail, head: Head) -> bool:
+    """What the node decides with its own head, or for a person with theirs (`node.checks.learned`)."""
+    corrected = mail.facts.excess + head.correction(mail.facts.hashes, TIME)
+    is_careful = head.policy is PERSON and mail.facts.excess < 0
+    return corrected >= (CAUTION if is_careful else 0.0)
 
 
-def right(mails: Iterable[Mail], *heads: Head) -> float:
+def right(mails: Iterable[Mail], head: Head) -> float:
     """Share of messages in the right folder, in per cent; NaN without any."""
-    judged = [is_junk(mail, *heads) == mail.is_spam for mail in mails]
+    judged = [is_junk(mail, head) == mail.is_spam for mail in mails]
     return 100 * sum(judged) / len(judged) if judged else math.nan
 
 

@@ -28,6 +28,7 @@ CACHE = 16 << 20  # octets of people's heads
 JUNK = "\\Junk"
 CONTENT = "content"  # the check whose margin is corrected
 FREES = 1.5  # log-odds that a person's head must speak for a message to overrule another check's points
+CAUTION = 2.0  # log-odds beyond the threshold from which a person's head puts into Junk what the node would not
 _LEAST = 0.05  # a smaller correction is not told
 
 
@@ -94,8 +95,11 @@ class Learned:
         junk_at = self._junk_at()
         if junk_at is None or opinion.margin is None:
             return verdict.folder
-        if opinion.margin + correction >= log_odds(junk_at):
-            return verdict.folder or JUNK
+        excess = opinion.margin + correction - log_odds(junk_at)
+        if not verdict.folder:
+            return JUNK if excess >= CAUTION else ""
+        if excess >= 0:
+            return verdict.folder
         for other in verdict.opinions:
             is_ours = other is opinion and other.reason is Reason.SPAM_JUNK
             is_points = other is not opinion and other.reason in _ABOUT_SPAM and correction <= -FREES
