@@ -18,7 +18,7 @@ from identity.refusal import Reason, Refusal
 CALLER = "0xf5124a67c9af8d2Bb8cddED7488A99fE1167400D"
 """Who asks: nobody (keccak of "waxseal: nobody asks"). Not the zero address: some contracts take a call from there for
 a simulation, and tell it what it wants to hear."""
-GAS = 10_000_000  # a wallet's check takes 5,000 to 500,000, its deployment up to 2,000,000
+GAS = 15_000_000  # a wallet's check takes 5,000 to 500,000, its deployment up to 2,000,000; each gets a third
 
 _MAGIC = bytes.fromhex("6492" * 16)  # EIP-6492: stands behind a signature that brings its wallet's deployment along
 _WORD = 32

@@ -5,18 +5,18 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
-from identity import eip4361, ethereum
 from node.auth.refusal import Reason, Refusal
 from node.auth.sessions import fingerprint
 from node.auth.throttle import Pace, Throttle, network
-from node.auth.wallet import NONCE_BYTES, NONCE_SECONDS, USED, Challenge, WalletSettings, prove
+from node.auth.wallet import NONCE_BYTES, USED, Challenge, owner
+from node.auth.wallet_proof import NONCE_SECONDS, Proved, WalletProofs, read
 from node.base import metrics
 from node.base.log import get_log
-from node.store import accounts, nonces
+from node.store import nonces
 from node.store.accounts import Account
 from node.store.database import Database
 from node.store.transaction import Writing
@@ -49,16 +49,16 @@ class Consent:
 
     Args:
         database: where nonces and wallets are kept.
-        settings: what a login must say; the domain and the chains hold here, too.
+        proofs: judges what was signed; the domain and the chains of a login hold here, too.
         origin: scheme and authority people type.
         clock: unix seconds.
     """
 
     def __init__(
-        self, database: Database, settings: WalletSettings, origin: str, *, clock: Callable[[], float] = time.time
+        self, database: Database, proofs: WalletProofs, origin: str, *, clock: Callable[[], float] = time.time
     ) -> None:
         self._database = database
-        self._settings = settings
+        self._proofs = proofs
         self._origin = origin
         self._clock = clock
         self._failures = Throttle(Pace(free=10))
@@ -81,7 +81,7 @@ class Consent:
         issued = datetime.fromtimestamp(now, UTC)
         uri = self._origin + deed.path
         expires = issued + timedelta(seconds=NONCE_SECONDS)
-        return Challenge(nonce, self._settings.domain, uri, deed.statement, issued, expires)
+        return Challenge(nonce, self._proofs.settings.domain, uri, deed.statement, issued, expires)
 
     async def verify(
         self,
@@ -95,9 +95,9 @@ class Consent:
     ) -> T | Refusal:
         """Do `work` when a wallet of the account has signed for it.
 
-        1. The message is for us, for this deed, for now, and signed by the address in it. 2. Its nonce is this
-        session's and unused; it is used up from here on. 3. The address is bound to this very account. 4. The work is
-        done in the transaction that used the nonce up.
+        1. The message is for us, for this deed, for now, and signed by a key, or maybe by a contract wallet. 2. Its
+        nonce is this session's and unused; it is used up from here on. 3. A contract wallet's chain says that it
+        signed. 4. What was proved is bound to this very account. 5. The work is done in the transaction that saw this.
 
         Args:
             signed: message and signature, as the wallet gave them.
@@ -106,23 +106,17 @@ class Consent:
         peer = network(peer)
         if (wait := self._failures.wait(peer)) > 0:
             return Refusal(Reason.TOO_MANY_FAILURES, True, f"too many failed signatures; wait {wait:.0f} seconds", wait)
-        text, signature = signed
-        message = eip4361.parse(text)
-        nonce = message.nonce if isinstance(message, eip4361.Message) else ""
-        settings = replace(self._settings, uri=self._origin + deed.path)
-        proved = prove(text, signature, nonce, settings, self._clock(), statement=deed.statement)  # 1
+        proved = await self._prove(deed, session, *signed)
 
-        def attempt(tx: Writing) -> T | Refusal:
-            fresh = nonces.take(tx, nonce, _owner(deed, session), int(self._clock()))  # 2
-            if isinstance(proved, Refusal):
-                return proved
-            if not fresh:
-                return USED
-            subject = ethereum.subject(proved)
-            owner = accounts.bound(tx, subject)  # 3
-            return work(tx, subject) if owner is not None and owner.id == account.id else _NOT_YOURS  # 4
+        def attempt(tx: Writing, proved: Proved) -> T | Refusal:
+            found = owner(tx, proved)  # 4
+            return work(tx, found[1]) if found is not None and found[0].id == account.id else _NOT_YOURS  # 5
 
-        result = await self._database.write(attempt) if nonce else proved if isinstance(proved, Refusal) else USED
+        result: T | Refusal
+        if isinstance(proved, Refusal):
+            result = proved
+        else:
+            result = await self._database.write(lambda tx: attempt(tx, proved))
         outcome = "ok"
         if isinstance(result, Refusal):
             outcome = result.reason.value
@@ -130,6 +124,17 @@ class Consent:
             log.info("login refused", scope=deed.name, peer=peer, reason=outcome)
         metrics.logins.labels(deed.name, outcome).inc()
         return result
+
+    async def _prove(self, deed: Deed, session: str, text: str, signature: str) -> Proved | Refusal:
+        claim = read(text)
+        proof = self._proofs.check(claim, text, signature, uri=self._origin + deed.path, statement=deed.statement)  # 1
+        if isinstance(claim, Refusal):
+            return claim
+        now = int(self._clock())
+        fresh = await self._database.write(lambda tx: nonces.take(tx, claim.nonce, _owner(deed, session), now))  # 2
+        if isinstance(proof, Refusal):
+            return proof
+        return await self._proofs.settle(proof) if fresh else USED  # 3
 
 
 def _owner(deed: Deed, session: str) -> str:

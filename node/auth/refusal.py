@@ -17,6 +17,7 @@ class Reason(StrEnum):
     BUSY = "busy"
     USED_NONCE = "used-nonce"
     UNBOUND_WALLET = "unbound-wallet"
+    CHAIN_AWAY = "chain-away"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,21 +8,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-import identity.refusal
-from identity import eip4361, ethereum
+from identity import caip122, eip4361
 from node.auth.refusal import Reason, Refusal
 from node.auth.sessions import Sessions, fingerprint
 from node.auth.throttle import Pace, Throttle, network
+from node.auth.wallet_proof import NONCE_SECONDS, Proved, WalletProofs, WalletSettings, read
 from node.base import metrics
 from node.base.log import get_log
 from node.store import accounts, nonces
 from node.store.accounts import Account
 from node.store.database import Database
-from node.store.transaction import Writing
+from node.store.transaction import Reading, Writing
+
+__all__ = ["NONCE_SECONDS", "Challenge", "LoggedIn", "WalletLogin", "WalletSettings"]
 
 log = get_log(__name__)
 
-NONCE_SECONDS = 300
 NONCE_BYTES = 16
 STATEMENT = "Sign in to your mailbox. This signature costs nothing and moves nothing."
 
@@ -30,21 +31,6 @@ USED = Refusal(Reason.USED_NONCE, False, "this login was already used, or is too
 _UNBOUND = Refusal(
     Reason.UNBOUND_WALLET, False, "no mailbox here belongs to this wallet; ask whoever runs this node to add it"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class WalletSettings:
-    """What a login must be bound to.
-
-    Attributes:
-        domain: authority people see in the address bar, "mail.example.org" or "localhost:8080".
-        uri: the login page's address.
-        chain_ids: EIP-155 chains a message may name.
-    """
-
-    domain: str
-    uri: str
-    chain_ids: frozenset[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +45,7 @@ class Challenge:
     expires: datetime
 
     def message(self, address: bytes, chain_id: int) -> str:
-        """The message for one wallet, ready to be signed."""
+        """The message for one Ethereum wallet, ready to be signed."""
         return eip4361.build(
             eip4361.Message(
                 domain=self.domain,
@@ -67,6 +53,21 @@ class Challenge:
                 statement=self.statement,
                 uri=self.uri,
                 chain_id=chain_id,
+                nonce=self.nonce,
+                issued_at=self.issued_at,
+                expires=self.expires,
+            )
+        )
+
+    def solana_message(self, address: str, chain: str) -> str:
+        """The message for one Solana wallet, ready to be signed."""
+        return caip122.build(
+            caip122.Message(
+                domain=self.domain,
+                address=address,
+                statement=self.statement,
+                uri=self.uri,
+                chain_id=chain,
                 nonce=self.nonce,
                 issued_at=self.issued_at,
                 expires=self.expires,
@@ -88,7 +89,7 @@ class WalletLogin:
     Args:
         database: where nonces, wallets and sessions are kept.
         sessions: opens the session.
-        settings: what a message must say.
+        proofs: judges what was signed.
         clock: unix seconds.
     """
 
@@ -96,13 +97,14 @@ class WalletLogin:
         self,
         database: Database,
         sessions: Sessions,
-        settings: WalletSettings,
+        proofs: WalletProofs,
         *,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._database = database
         self._sessions = sessions
-        self.settings = settings
+        self._proofs = proofs
+        self.settings = proofs.settings
         self._clock = clock
         self._failures = Throttle(Pace(free=10))
         # Every challenge is a row on disk: a stranger gets so many, then they grow slow.
@@ -132,20 +134,14 @@ class WalletLogin:
     async def verify(self, text: str, signature: str, browser: str, peer: str) -> LoggedIn | Refusal:
         """Open a session for whoever signed `text`.
 
-        1. The message is for us, for now, and signed by the address in it. 2. Its nonce is this browser's and unused;
-        it is used up from here on, whatever else is wrong. 3. The address is bound to an account.
+        1. The message is for us, for now, and signed by a key, or maybe by a contract wallet. 2. Its nonce is this
+        browser's and unused; it is used up from here on, whatever else is wrong. 3. A contract wallet's chain says
+        that it signed. 4. What was proved is bound to an account.
         """
         peer = network(peer)
         if (wait := self._failures.wait(peer)) > 0:
             return Refusal(Reason.TOO_MANY_FAILURES, True, f"too many failed logins; wait {wait:.0f} seconds", wait)
-        message = eip4361.parse(text)
-        nonce = message.nonce if isinstance(message, eip4361.Message) else ""
-        proved = prove(text, signature, nonce, self.settings, self._clock(), statement=STATEMENT)  # 1
-        if nonce:
-            session = fingerprint(browser).hex()
-            result = await self._database.write(lambda tx: self._open(tx, proved, nonce, session))
-        else:
-            result = proved if isinstance(proved, Refusal) else USED
+        result = await self._judge(text, signature, fingerprint(browser).hex())
         outcome = "ok"
         if isinstance(result, Refusal):
             outcome = result.reason.value
@@ -154,36 +150,31 @@ class WalletLogin:
         metrics.logins.labels("wallet", outcome).inc()
         return result
 
-    def _open(self, tx: Writing, proved: bytes | Refusal, nonce: str, session: str) -> LoggedIn | Refusal:
-        fresh = nonces.take(tx, nonce, session, int(self._clock()))  # 2
-        if isinstance(proved, Refusal):
-            return proved
+    async def _judge(self, text: str, signature: str, session: str) -> LoggedIn | Refusal:
+        claim = read(text)
+        proof = self._proofs.check(claim, text, signature, uri=self.settings.uri, statement=STATEMENT)  # 1
+        if isinstance(claim, Refusal):
+            return claim
+        now = int(self._clock())
+        fresh = await self._database.write(lambda tx: nonces.take(tx, claim.nonce, session, now))  # 2
+        if isinstance(proof, Refusal):
+            return proof
         if not fresh:
             return USED
-        account = accounts.bound(tx, ethereum.subject(proved))  # 3
-        return _UNBOUND if account is None else LoggedIn(account, self._sessions.begin(tx, account))
+        proved = await self._proofs.settle(proof)  # 3
+        if isinstance(proved, Refusal):
+            return proved
+        return await self._database.write(lambda tx: self._open(tx, proved))
+
+    def _open(self, tx: Writing, proved: Proved) -> LoggedIn | Refusal:
+        found = owner(tx, proved)  # 4
+        return _UNBOUND if found is None else LoggedIn(found[0], self._sessions.begin(tx, found[0]))
 
 
-def prove(
-    text: str, signature: str, nonce: str, settings: WalletSettings, now: float, *, statement: str
-) -> bytes | Refusal:
-    """The 20 octets of the address that signed `text` for us, now; whether it may do what it wants is another question.
-
-    Args:
-        nonce: the one in the message; whether it is good, the caller asks the store.
-        now: unix seconds.
-        statement: what the message must say: a signature for one deed is none for another.
-    """
-    signed = ethereum.parse_signature(signature)
-    if isinstance(signed, identity.refusal.Refusal):
-        return _as_ours(signed)
-    lifetime = timedelta(seconds=NONCE_SECONDS)
-    expected = eip4361.Expectation(
-        settings.domain, settings.uri, settings.chain_ids, nonce, lifetime=lifetime, statement=statement
-    )
-    message = eip4361.verify(text, signed, expected, datetime.fromtimestamp(now, UTC))
-    return _as_ours(message) if isinstance(message, identity.refusal.Refusal) else message.address
-
-
-def _as_ours(refusal: identity.refusal.Refusal) -> Refusal:
-    return Refusal(refusal.reason, False, refusal.words)
+def owner(tx: Reading, proved: Proved) -> tuple[Account, str] | None:
+    """The account that one of the proved identities acts for, and which one."""
+    for subject in proved.subjects:
+        account = accounts.bound(tx, subject)
+        if account is not None:
+            return account, subject
+    return None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import tomllib
 from pathlib import Path
-from typing import Any, Literal, cast, get_args
+from typing import Annotated, Any, Literal, cast, get_args
 
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
@@ -84,7 +84,12 @@ class Tls(Section):
 class Wallet(Section):
     """Logging in with a wallet."""
 
-    chain_ids: list[int] = Field([1], description="EIP-155 chain ids a login may name.")
+    chain_ids: list[int] = Field(
+        [1], min_length=1, description="EIP-155 chain ids a login may name, beside those of chains.rpc."
+    )
+    solana_chains: list[Annotated[str, Field(pattern=r"^[A-Za-z0-9:_-]{1,64}$")]] = Field(
+        ["mainnet"], description="Chains a Solana wallet's login may name. Empty: no Solana wallet logs in."
+    )
     session_hours: int = Field(12, ge=1, le=720, description="How long a browser stays logged in.")
 
 

@@ -54,6 +54,7 @@ logins = Counter("waxseal_logins_total", "Logins by protocol and result.", ["sco
 did_fetches = Counter(
     "waxseal_did_fetches_total", "DID documents and status lists fetched, by result.", ["what", "result"]
 )
+wallet_questions = Counter("waxseal_wallet_questions_total", "Chains asked about contract wallets.", ["result"])
 offloaded_bytes = Counter("waxseal_offloaded_bytes_total", "Octets of attachments moved to the block store.")
 offload_failures = Counter("waxseal_offload_failures_total", "Attachments that stayed in the message for now.")
 anchors = Counter("waxseal_anchors_total", "Log heads sent to the chain.", ["result"])

@@ -1,4 +1,4 @@
-"""`waxseal account add|wallet|list|password|unlock|events`."""
+"""`waxseal account add|wallet|remove-wallet|list|password|unlock|events`."""
 
 from __future__ import annotations
 
@@ -8,25 +8,30 @@ from typing import Annotated
 
 import typer
 
-from identity.ethereum import checksum_address, subject
+from identity.caip import wallet_subject
+from identity.refusal import Refusal
 from node.auth.app_passwords import AppPasswords
 from node.auth.gate import SCOPES
 from node.base.address import Address, parse_address
 from node.base.errors import Permanent
+from node.cli.account_did import app as did_app
 from node.cli.settings import ConfigOption, load_settings, with_database
 from node.flow.sending import unlock as lift
-from node.store import accounts, domains, security_events
+from node.store import accounts, domains, security_events, web_sessions
 from node.store.accounts import Account
 from node.store.database import Database, Reading, Writing
 from node.store.security_events import SecurityEvent
 
 app = typer.Typer(help="The people of this node.", no_args_is_help=True)
+app.add_typer(did_app, name="did")
 
 
 @app.command()
 def add(
     address: Annotated[str, typer.Argument(help="For example ann@example.org.")],
-    wallet: Annotated[list[str], typer.Option("--wallet", help="Ethereum address that may log in; repeatable.")] = [],  # noqa: B006
+    wallet: Annotated[
+        list[str], typer.Option("--wallet", help="Wallet that may log in, as for `wallet`; repeatable.")
+    ] = [],  # noqa: B006
     name: Annotated[str, typer.Option(help="How the person is called.")] = "",
     config: ConfigOption = Path("waxseal.toml"),
 ) -> None:
@@ -47,10 +52,10 @@ def add(
 
 
 def _wallet_subject(text: str) -> str:
-    try:
-        return subject(bytes.fromhex(checksum_address(text)[2:]))
-    except ValueError as error:
-        raise Permanent(str(error)) from None
+    subject = wallet_subject(text)
+    if isinstance(subject, Refusal):
+        raise Permanent(subject.words)
+    return subject
 
 
 def open_account(tx: Writing, address: Address, name: str, subjects: list[str]) -> Account:
@@ -84,10 +89,14 @@ def bind(tx: Writing, account: Account, identity: str) -> None:
 @app.command()
 def wallet(
     address: Annotated[str, typer.Argument(help="Whose account.")],
-    wallets: Annotated[list[str], typer.Argument(metavar="WALLET...", help="Ethereum addresses that may log in.")],
+    wallets: Annotated[list[str], typer.Argument(metavar="WALLET...", help="Wallets that may log in.")],
     config: ConfigOption = Path("waxseal.toml"),
 ) -> None:
-    """Let more wallets log in to an account."""
+    """Let more wallets log in to an account.
+
+    A wallet is 0x... (its key signs, whatever the chain), eip155:1:0x... (a contract wallet on that chain, which
+    [chains] rpc must name), or the address of a Solana wallet.
+    """
     parsed = parse_address(address)
     subjects = list(dict.fromkeys(_wallet_subject(text) for text in wallets))
 
@@ -98,6 +107,30 @@ def wallet(
 
     with_database(load_settings(config), lambda database: database.write(work))
     typer.echo(f"{', '.join(subjects)} may log in as {parsed}")
+
+
+@app.command("remove-wallet")
+def remove_wallet(
+    address: Annotated[str, typer.Argument(help="Whose account.")],
+    wallets: Annotated[list[str], typer.Argument(metavar="WALLET...", help="Wallets that may log in no longer.")],
+    config: ConfigOption = Path("waxseal.toml"),
+) -> None:
+    """Let wallets log in to an account no longer, and end its browser sessions."""
+    parsed = parse_address(address)
+    subjects = list(dict.fromkeys(_wallet_subject(text) for text in wallets))
+
+    def work(tx: Writing) -> bool:
+        account = _existing(tx, parsed)
+        for identity in subjects:
+            if not accounts.unbind(tx, account.id, identity):
+                raise Permanent(f"{identity} cannot log in as {parsed}; `waxseal account list` shows what can")
+        web_sessions.remove_all(tx, account.id)  # one of them may have been opened with the lost wallet
+        return bool(accounts.identities(tx, account.id))
+
+    others = with_database(load_settings(config), lambda database: database.write(work))
+    typer.echo(f"{', '.join(subjects)} may log in as {parsed} no longer")
+    if not others:
+        typer.echo("No wallet is left; app passwords still work: see `waxseal account password`")
 
 
 def _existing(tx: Reading, address: Address) -> Account:

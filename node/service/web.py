@@ -9,6 +9,7 @@ from typing import Any
 from node.anchor import receipt as receipts
 from node.anchor.keys import LogKeys
 from node.anchor.receipt import Receipt
+from node.auth.contract_wallets import ContractWallets
 from node.servers.http.app import WebApp
 from node.servers.http.settings import LOOPBACK, MailServer, WebSettings
 from node.service.doors import Ports
@@ -22,10 +23,12 @@ def web_app(rooms: Rooms, ports: Ports) -> WebApp:
     """Pages and interfaces over these rooms, for a node that listens on these ports."""
     settings = rooms.settings
     local = is_local(rooms)
+    contracts = ContractWallets(settings.chains.rpc, settings.chains.deadline_seconds)
     web = WebSettings(
         domain=settings.hostname,
         origin=origin(rooms, ports),
-        chain_ids=tuple(settings.wallet.chain_ids),
+        chain_ids=tuple(dict.fromkeys([*settings.wallet.chain_ids, *contracts.chain_ids])),
+        solana_chains=tuple(settings.wallet.solana_chains),
         session_seconds=settings.wallet.session_hours * 3600,
         mail_servers=_mail_servers("localhost" if local else settings.hostname, ports),
         log_origin=rooms.keys.origin,
@@ -41,7 +44,7 @@ def web_app(rooms: Rooms, ports: Ports) -> WebApp:
         newest = await rooms.database.read(leaves.latest_checkpoint)
         return None if newest is None else newest.note
 
-    return WebApp(rooms.database, rooms.gate, web, receipt=receipt, checkpoint=checkpoint)
+    return WebApp(rooms.database, rooms.gate, web, contracts=contracts, receipt=receipt, checkpoint=checkpoint)
 
 
 def _receipt(tx: Reading, *, account: Account, sha256: bytes, keys: LogKeys) -> Receipt | None:

@@ -28,7 +28,7 @@ FIRST_MAILBOXES = (
     ("Archive", "\\Archive"),
 )
 
-_ANY_CHAIN = re.compile(r"(eip155):[0-9]+:(0x[0-9a-f]{40})")
+_ON_CHAIN = re.compile(r"(eip155):[0-9]+:(0x[0-9a-f]{40})\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,9 @@ _BIND = Statement(
     .on_conflict_do_nothing()
     .returning(identity.c.subject)
 )
-_UNBIND = Statement(delete(identity).where(same(identity.c.subject), same(identity.c.account_id)))
+_UNBIND = Statement(
+    delete(identity).where(same(identity.c.subject), same(identity.c.account_id)).returning(identity.c.subject)
+)
 _BOUND = Statement(select(*_ROW).join(identity).where(same(identity.c.subject)))
 _IDENTITIES = Statement(select(identity.c.subject).where(same(identity.c.account_id)).order_by(identity.c.subject))
 
@@ -107,21 +109,25 @@ def bind(tx: Writing, account_id: int, subject: str) -> None:
     """Let an identity act for an account.
 
     Args:
-        subject: a DID, or "eip155:0x..." for a wallet; a full CAIP-10 id counts as the same wallet on every chain.
+        subject: a DID, "solana:..." or "eip155:0x..." for a key's account, "eip155:1:0x..." for one on that chain
+            alone: a contract wallet's address may be somebody else's on another chain.
 
     Raises:
         Permanent: the identity acts for another account already.
     """
     subject = canonical(subject)
+    key = bound(tx, _ON_CHAIN.sub(r"\1:\2", subject))  # whoever has a key's account has it on every chain
+    if key is not None and key.id != account_id:
+        raise Permanent(f"{subject} is bound to another account: unbind it there first")
     if tx.one(_BIND, subject=subject, account_id=account_id) is None:
         owner = bound(tx, subject)
         if owner is None or owner.id != account_id:
             raise Permanent(f"{subject} is bound to another account: unbind it there first")
 
 
-def unbind(tx: Writing, account_id: int, subject: str) -> None:
-    """Let an identity act for the account no longer."""
-    tx.execute(_UNBIND, subject=canonical(subject), account_id=account_id)
+def unbind(tx: Writing, account_id: int, subject: str) -> bool:
+    """Let an identity act for the account no longer; false when it did not."""
+    return tx.one(_UNBIND, subject=canonical(subject), account_id=account_id) is not None
 
 
 def bound(tx: Reading, subject: str) -> Account | None:
@@ -135,10 +141,8 @@ def identities(tx: Reading, account_id: int) -> list[str]:
 
 
 def canonical(subject: str) -> str:
-    """One spelling for each identity: wallets lower-case and without chain, the rest as it stands."""
-    if not subject.lower().startswith("eip155:"):
-        return subject
-    return _ANY_CHAIN.sub(r"\1:\2", subject.lower())
+    """One spelling for each identity: wallets of Ethereum in lower case, the rest as it stands."""
+    return subject.lower() if subject.lower().startswith("eip155:") else subject
 
 
 def _made(row: Row | None) -> Account | None:

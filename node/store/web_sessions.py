@@ -12,6 +12,7 @@ _C = web_session.c
 _ADD = Statement(adding(web_session))
 _GET = Statement(select(_C.account_id).where(same(_C.token_sha256), _C.expires > bindparam("now")))
 _REMOVE = Statement(delete(web_session).where(same(_C.token_sha256)))
+_REMOVE_ALL = Statement(delete(web_session).where(same(_C.account_id)))
 _EXPIRE = Statement(delete(web_session).where(_C.expires <= bindparam("now")))
 
 
@@ -29,6 +30,11 @@ def get(tx: Reading, token_sha256: bytes, now: int) -> int | None:
 def remove(tx: Writing, token_sha256: bytes) -> None:
     """Log out."""
     tx.execute(_REMOVE, token_sha256=token_sha256)
+
+
+def remove_all(tx: Writing, account_id: int) -> None:
+    """Log an account out in every browser."""
+    tx.execute(_REMOVE_ALL, account_id=account_id)
 
 
 def expire(tx: Writing, now: int) -> None:

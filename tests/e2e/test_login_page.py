@@ -15,7 +15,9 @@ import pytest
 import trio
 from eth_account import Account as Wallet
 from eth_account.messages import encode_defunct
+from nacl.signing import SigningKey
 
+from identity.solana import format_address
 from node.auth.gate import Gate
 from node.base.address import parse_address
 from node.checks.baseline import Baseline, pack
@@ -80,10 +82,28 @@ def wallet(account: Any) -> Callable[..., dict[str, Any]]:
     return request
 
 
+# A Solana wallet as extensions inject it: Wallet Standard, registered before or after the page asks.
+SOLANA_WALLET = """(() => {
+  const account = { address: ADDRESS, chains: ["solana:mainnet"], features: ["solana:signMessage"] };
+  const wallet = { version: "1.0.0", name: "Sun Wallet", icon: ICON, chains: account.chains, accounts: [], features: {
+    "standard:connect": { version: "1.0.0", connect: async () => ({ accounts: [account] }) },
+    "solana:signMessage": { version: "1.0.0", signMessage: async (...inputs) => Promise.all(inputs.map(
+      async ({ message }) => ({ signedMessage: message,
+        signature: Uint8Array.from(await window.solanaSign(Array.from(message))) }))) },
+  } };
+  const announce = ({ register }) => register(wallet);
+  window.addEventListener("wallet-standard:app-ready", ({ detail }) => announce(detail));
+  window.dispatchEvent(new CustomEvent("wallet-standard:register-wallet", { detail: announce }));
+})();"""
+SUN = SigningKey(b"\x01" * 32)
+SUN_ADDRESS = format_address(bytes(SUN.verify_key))
+
+
 def people(tx: Writing) -> None:
     domains.add(tx, "waxseal.test")
     alice = accounts.add(tx, parse_address("alice@waxseal.test"), "Alice Example")
     accounts.bind(tx, alice.id, f"eip155:{ALICE.address.lower()}")
+    accounts.bind(tx, alice.id, f"solana:{SUN_ADDRESS}")
 
 
 def _lock(tx: Writing) -> None:
@@ -263,6 +283,17 @@ def test_a_wallet_that_only_sets_window_ethereum_is_found(page: Any) -> None:
     page.goto("/login")
     page.get_by_role("button", name="Wallet in this browser").click()
     page.get_by_role("heading", name="Alice Example").wait_for()
+
+
+def test_a_solana_wallet_logs_in(page: Any) -> None:
+    page.expose_binding("solanaSign", lambda _source, octets: list(SUN.sign(bytes(octets)).signature))
+    page.add_init_script(
+        SOLANA_WALLET.replace("ADDRESS", f'"{SUN_ADDRESS}"').replace("ICON", f'"{ICON.format("d19a1a")}"')
+    )
+    page.goto("/login")
+    page.get_by_role("button", name="Sun Wallet (Solana)").click()
+    page.get_by_role("heading", name="Alice Example").wait_for()
+    page.get_by_text(f"solana:{SUN_ADDRESS}").wait_for()
 
 
 def test_without_a_wallet_the_page_says_what_to_do(page: Any) -> None:

@@ -17,6 +17,8 @@ import trio
 
 START_SECONDS = 60
 
+ANVIL_CHAIN = 31337
+
 EICAR_MD5 = "44d88612fea8a8f36de82e1278abb02f"  # of the 68 octets every scanner knows
 
 
@@ -173,3 +175,21 @@ async def _serving(habit: Habit) -> AsyncIterator[Misbehaving]:
 def serving() -> Callable[[Habit], AbstractAsyncContextManager[Misbehaving]]:
     """`async with serving(habit) as server`: a server on loopback that does to every client what `habit` does."""
     return _serving
+
+
+@pytest.fixture(scope="module")
+def anvil() -> Iterator[str]:
+    """The URL of an anvil with nothing on it: an Ethereum chain of its own behind JSON-RPC."""
+    folder = Path(__file__).parents[2] / "node_modules" / "@foundry-rs"
+    binary = next(iter(folder.glob("anvil-*/bin/anvil")), None)
+    if binary is None:
+        pytest.skip("anvil is not installed: run `npm install` (needs the npm registry once)")
+    command = [str(binary), "--port", "0", "--host", "127.0.0.1", "--chain-id", str(ANVIL_CHAIN)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        lines = iter(process.stdout.readline, "")
+        yield "http://" + next(line for line in lines if line.startswith("Listening on ")).split()[-1]
+    finally:
+        process.kill()
+        process.communicate()

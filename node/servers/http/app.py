@@ -14,9 +14,11 @@ from starlette.types import Receive, Scope, Send
 
 from node.auth.app_passwords import AppPasswords
 from node.auth.consent import Consent
+from node.auth.contract_wallets import ContractWallets
 from node.auth.gate import Gate
 from node.auth.sessions import Sessions
 from node.auth.wallet import WalletLogin
+from node.auth.wallet_proof import WalletProofs
 from node.base.errors import Temporary
 from node.base.log import get_log
 from node.servers.http import app_passwords, pages, records, siwe, status, unlock
@@ -58,6 +60,7 @@ class WebApp:
         database: people, sessions, app passwords.
         gate: the node's one door, shared with the other protocols.
         settings: what to tell people, and what logins are bound to.
+        contracts: the chains asked about contract wallets; None asks none.
         receipt: makes a message's receipt for its owner; None leaves /receipts empty.
         checkpoint: reads the log's latest checkpoint; None leaves /log empty.
         clock: unix seconds.
@@ -69,11 +72,13 @@ class WebApp:
         gate: Gate,
         settings: WebSettings,
         *,
+        contracts: ContractWallets | None = None,
         receipt: Receipt | None = None,
         checkpoint: Checkpoint | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         sessions = Sessions(database, seconds=settings.session_seconds, clock=clock)
+        proofs = WalletProofs(settings.wallet, contracts or ContractWallets({}), clock)
         app = Starlette(
             routes=list(ROUTES),
             exception_handlers={HTTPException: _refused, Temporary: _short, Exception: _broken},
@@ -83,8 +88,8 @@ class WebApp:
             gate=gate,
             settings=settings,
             sessions=sessions,
-            wallet=WalletLogin(database, sessions, settings.wallet, clock=clock),
-            consent=Consent(database, settings.wallet, settings.origin, clock=clock),
+            wallet=WalletLogin(database, sessions, proofs, clock=clock),
+            consent=Consent(database, proofs, settings.origin, clock=clock),
             passwords=AppPasswords(database),
             templates=Templates(settings),
             receipt=receipt,

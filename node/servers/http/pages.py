@@ -83,8 +83,11 @@ def _account(tx: Reading, id: int) -> tuple[list[str], Restriction | None, list[
 
 
 def _as_wallets_show_it(subject: str) -> str:
-    kind, _, name = subject.rpartition(":")
-    return ethereum.checksum_address(name) if kind == "eip155" else subject
+    chain, _, name = subject.rpartition(":")
+    if not chain.startswith("eip155"):
+        return subject
+    address = ethereum.checksum_address(name)
+    return address if chain == "eip155" else f"{chain}:{address}"
 
 
 async def static(request: Request) -> Response:

@@ -39,6 +39,7 @@ BROKEN = Problem(
 SHORTAGE = Problem(
     503, "temporary", "This does not work right now", "The node is short of something it needs. Try again in a minute."
 )
+_STATUS = {Reason.TOO_MANY_FAILURES.value: 429, Reason.BUSY.value: 429, Reason.CHAIN_AWAY.value: 503}
 METHOD = Problem(405, "method", "That is not how this page works", "Go back to the start page.")
 
 
@@ -53,9 +54,9 @@ def answer_problem(request: Request, problem: Problem, headers: dict[str, str] |
 
 
 def answer_refusal(request: Request, refusal: Refusal, title: str = "You were not logged in") -> Response:
-    """A login that was refused: 429 when waiting helps, 403 when it does not."""
+    """A login that was refused: 429 or 503 when waiting helps, 403 when it does not."""
     words = refusal.words[0].upper() + refusal.words[1:]
-    status = 429 if refusal.reason in (Reason.TOO_MANY_FAILURES, Reason.BUSY) else 403
+    status = _STATUS.get(refusal.reason.value, 403)
     problem = Problem(status, refusal.reason.value, title, f"{words}.")
     headers = {"retry-after": str(math.ceil(refusal.retry_after))} if refusal.temporary else None
     return answer_problem(request, problem, headers)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from node.auth.wallet import WalletSettings
+from node.auth.wallet_proof import WalletSettings
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "::ffff:127.0.0.1"})
 
@@ -32,6 +32,7 @@ class WebSettings:
         domain: the mail domain people know this node by.
         origin: scheme and authority people type, without a slash: "https://mail.example.org". Logins are bound to it.
         chain_ids: EIP-155 chains a login may name; the first is used when a wallet is on another one.
+        solana_chains: chains a Solana wallet's login may name; the first is used. Empty: none logs in.
         session_seconds: how long a browser stays logged in.
         mail_servers: shown with a new app password.
         log_origin: name of the transparency log, as its checkpoints carry it.
@@ -42,6 +43,7 @@ class WebSettings:
     domain: str
     origin: str
     chain_ids: tuple[int, ...] = (1,)
+    solana_chains: tuple[str, ...] = ("mainnet",)
     session_seconds: int = 12 * 3600
     mail_servers: tuple[MailServer, ...] = ()
     log_origin: str = ""
@@ -61,4 +63,5 @@ class WebSettings:
     @property
     def wallet(self) -> WalletSettings:
         """What a wallet's message must say."""
-        return WalletSettings(self.authority, f"{self.origin}/login", frozenset(self.chain_ids))
+        chains = frozenset(self.chain_ids), frozenset(self.solana_chains)
+        return WalletSettings(self.authority, f"{self.origin}/login", *chains)

@@ -1,4 +1,4 @@
-"""Sign-In with Ethereum over HTTP: a nonce out, a signed message in, a session cookie back."""
+"""Signing in with a wallet over HTTP: a nonce out, a signed message in, a session cookie back."""
 
 from __future__ import annotations
 
@@ -8,19 +8,26 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from identity.eip4361 import MAX_LENGTH
+import identity.refusal
+from identity import solana
+from identity.caip122 import MAX_LENGTH
+from identity.ethereum import MAX_SIGNATURE
 from node.auth import sessions
 from node.auth.refusal import Refusal
-from node.auth.wallet import NONCE_SECONDS
+from node.auth.wallet import NONCE_SECONDS, Challenge
 from node.servers.http.body import Body, read_json
 from node.servers.http.house import answer_json, cookie, cookie_name, house, peer, set_cookie, wants_json
-from node.servers.http.problem import BAD_REQUEST, answer_problem, answer_refusal
+from node.servers.http.problem import BAD_REQUEST, Problem, answer_problem, answer_refusal
+from node.servers.http.settings import WebSettings
 
 
 class NonceRequest(Body):
-    """POST /auth/siwe/nonce. With an address, the answer carries the whole message, ready to be signed."""
+    """POST /auth/siwe/nonce. With an address, the answer carries the whole message, ready to be signed.
 
-    address: Annotated[str, Field(pattern=r"^0x[0-9a-fA-F]{40}$")] | None = None
+    The address is Ethereum's (0x...) or Solana's (base58); `chain_id` is Ethereum's.
+    """
+
+    address: Annotated[str, Field(pattern=r"^(0x[0-9a-fA-F]{40}|[1-9A-HJ-NP-Za-km-z]{32,44})$")] | None = None
     chain_id: Annotated[int, Field(ge=0, lt=2**53)] | None = None
 
 
@@ -28,7 +35,23 @@ class VerifyRequest(Body):
     """POST /auth/siwe/verify."""
 
     message: Annotated[str, Field(max_length=MAX_LENGTH)]
-    signature: Annotated[str, Field(max_length=8192)]
+    signature: Annotated[str, Field(max_length=2 + 2 * MAX_SIGNATURE)]
+
+
+NO_SUCH_WALLET = Problem(
+    400, "no-such-wallet", "This wallet cannot log in here", "Copy its address again, or choose another wallet."
+)
+
+
+def message_for(challenge: Challenge, asked: NonceRequest, settings: WebSettings) -> str | None:
+    """The message for the wallet that asks; None when there is no such address, or none of its kind logs in here."""
+    address = asked.address or ""
+    if address.startswith("0x"):
+        chain = asked.chain_id if asked.chain_id in settings.chain_ids else settings.chain_ids[0]
+        return challenge.message(bytes.fromhex(address[2:]), chain)
+    if not settings.solana_chains or isinstance(solana.parse_address(address), identity.refusal.Refusal):
+        return None
+    return challenge.solana_message(address, settings.solana_chains[0])
 
 
 async def nonce(request: Request) -> Response:
@@ -51,8 +74,10 @@ async def nonce(request: Request) -> Response:
         "expiration_time": challenge.expires.isoformat(),
     }
     if asked.address is not None:
-        chain = asked.chain_id if asked.chain_id in here.settings.chain_ids else here.settings.chain_ids[0]
-        content["message"] = challenge.message(bytes.fromhex(asked.address[2:]), chain)
+        message = message_for(challenge, asked, here.settings)
+        if message is None:
+            return answer_problem(request, NO_SUCH_WALLET)
+        content["message"] = message
     response = answer_json(content)
     set_cookie(response, here.settings, "browser", browser, NONCE_SECONDS)
     return response

@@ -11,9 +11,11 @@ from eth_account.messages import encode_defunct
 import identity.refusal
 from identity.eip4361 import parse
 from identity.refusal import Reason as Proof
+from node.auth.contract_wallets import ContractWallets
 from node.auth.refusal import Reason, Refusal
 from node.auth.sessions import Sessions, new_token
 from node.auth.wallet import NONCE_SECONDS, Challenge, LoggedIn, WalletLogin, WalletSettings
+from node.auth.wallet_proof import WalletProofs
 from node.store.accounts import Account
 from node.store.database import Database
 
@@ -46,7 +48,7 @@ def sessions(database: Database, clock: Clock) -> Sessions:
 
 @pytest.fixture
 def login(database: Database, sessions: Sessions, clock: Clock, alice: Account) -> WalletLogin:
-    return WalletLogin(database, sessions, SETTINGS, clock=clock)
+    return WalletLogin(database, sessions, WalletProofs(SETTINGS, ContractWallets({}), clock), clock=clock)
 
 
 @pytest.fixture

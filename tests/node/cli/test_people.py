@@ -60,6 +60,31 @@ def test_an_account_without_a_wallet_says_what_to_do_next(run: Call) -> None:
     assert OTHER.lower() in run("account", "list").out
 
 
+SOLANA = "7S3P4HxJpyyigGzodYwHtCxZyUQe9JiBMHyRWXArAaKv"
+
+
+def test_wallets_of_every_kind_come_and_go(run: Call) -> None:
+    run("account", "add", "ann@example.test", "--wallet", WALLET)
+    said = run("account", "wallet", "ann@example.test", f"eip155:10:{OTHER}", SOLANA)
+    assert said.code == 0
+    wallets = [f"eip155:{WALLET.lower()}", f"eip155:10:{OTHER.lower()}", f"solana:{SOLANA}"]
+    assert set(run("account", "list").out.strip().split("\t")[2].split(",")) == set(wallets)
+    said = run("account", "remove-wallet", "ann@example.test", WALLET, SOLANA)
+    assert (said.code, said.out) == (0, f"{wallets[0]}, {wallets[2]} may log in as ann@example.test no longer\n")
+    said = run("account", "remove-wallet", "ann@example.test", OTHER)
+    assert said.code == 1
+    assert "`waxseal account list` shows what can" in said.err
+    assert "No wallet is left" in run("account", "remove-wallet", "ann@example.test", f"eip155:10:{OTHER}").out
+    assert run("account", "list").out == "ann@example.test\t\t\n"
+
+
+def test_a_wallet_is_one_persons(run: Call) -> None:
+    run("account", "add", "ann@example.test", "--wallet", WALLET)
+    run("account", "add", "ben@example.test")
+    for typed in (WALLET, f"eip155:10:{WALLET}"):
+        assert run("account", "wallet", "ben@example.test", typed).code == 1
+
+
 @pytest.mark.parametrize(
     ("wallet", "words"),
     [

@@ -27,26 +27,30 @@ async def test_an_account_is_found_in_any_case(database: Database, account: Acco
     assert await database.read(accounts.listing) == [account, bob]
 
 
-async def test_a_wallet_is_one_identity_on_every_chain(database: Database, account: Account) -> None:
+async def test_a_wallet_bound_with_its_chain_is_that_one_alone(database: Database, account: Account) -> None:
     await database.write(lambda tx: accounts.bind(tx, account.id, f"eip155:1:{WALLET}"))
-    await database.write(lambda tx: accounts.bind(tx, account.id, f"eip155:{WALLET}"))
     await database.write(lambda tx: accounts.bind(tx, account.id, "did:key:z6MkA"))
+    assert await database.read(lambda tx: accounts.bound(tx, f"eip155:{WALLET}")) is None
+    await database.write(lambda tx: accounts.bind(tx, account.id, f"eip155:{WALLET}"))
     assert await database.read(lambda tx: accounts.identities(tx, account.id)) == [
         "did:key:z6MkA",
         f"eip155:{WALLET.lower()}",
+        f"eip155:1:{WALLET.lower()}",
     ]
-    assert await database.read(lambda tx: accounts.bound(tx, f"eip155:137:{WALLET.upper()}")) == account
+    assert await database.read(lambda tx: accounts.bound(tx, f"eip155:1:{WALLET.upper()}")) == account
+    assert await database.read(lambda tx: accounts.bound(tx, f"eip155:137:{WALLET}")) is None
     assert await database.read(lambda tx: accounts.bound(tx, "did:key:z6Mka")) is None
 
 
 async def test_an_identity_acts_for_one_account(database: Database, account: Account) -> None:
     bob = await database.write(lambda tx: accounts.add(tx, Address("bob", "example.org")))
     await database.write(lambda tx: accounts.bind(tx, account.id, f"eip155:{WALLET}"))
-    with pytest.raises(Permanent, match="another account"):
-        await database.write(lambda tx: accounts.bind(tx, bob.id, f"eip155:10:{WALLET}"))
-    await database.write(lambda tx: accounts.unbind(tx, bob.id, f"eip155:{WALLET}"))
+    for subject in (f"eip155:{WALLET}", f"eip155:10:{WALLET}"):  # a key's account is its holder's on every chain
+        with pytest.raises(Permanent, match="another account"):
+            await database.write(lambda tx, subject=subject: accounts.bind(tx, bob.id, subject))
+    assert not await database.write(lambda tx: accounts.unbind(tx, bob.id, f"eip155:{WALLET}"))
     assert await database.read(lambda tx: accounts.bound(tx, f"eip155:{WALLET}")) == account
-    await database.write(lambda tx: accounts.unbind(tx, account.id, f"eip155:{WALLET}"))
+    assert await database.write(lambda tx: accounts.unbind(tx, account.id, f"eip155:{WALLET}"))
     await database.write(lambda tx: accounts.bind(tx, bob.id, f"eip155:{WALLET}"))
     assert await database.read(lambda tx: accounts.bound(tx, f"eip155:{WALLET}")) == bob
 
@@ -107,3 +111,12 @@ async def test_web_sessions_expire(database: Database, account: Account) -> None
     assert await database.read(lambda tx: web_sessions.get(tx, b"1" * 32, 1)) is None
     await database.write(lambda tx: web_sessions.remove(tx, b"2" * 32))
     assert await database.read(lambda tx: web_sessions.get(tx, b"2" * 32, 1)) is None
+
+
+async def test_all_sessions_of_an_account_end_at_once(database: Database, account: Account) -> None:
+    bob = await database.write(lambda tx: accounts.add(tx, Address("bob", "example.org")))
+    for token, owner in ((b"1", account), (b"2", account), (b"3", bob)):
+        await database.write(lambda tx, t=token, o=owner: web_sessions.add(tx, t * 32, o.id, 100))
+    await database.write(lambda tx: web_sessions.remove_all(tx, account.id))
+    for token, expected in ((b"1", None), (b"2", None), (b"3", bob.id)):
+        assert await database.read(lambda tx, t=token: web_sessions.get(tx, t * 32, 1)) == expected

@@ -1,4 +1,4 @@
-// Log in with an Ethereum wallet.
+// Log in with a wallet.
 
 import { offerWallets, post, say, signed } from "./wallet.js";
 

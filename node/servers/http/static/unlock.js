@@ -1,4 +1,4 @@
-// Unlock sending with a fresh signature of an Ethereum wallet.
+// Unlock sending with a fresh signature of a wallet.
 
 import { offerWallets, post, say, signed } from "./wallet.js";
 

@@ -1,4 +1,5 @@
-// Find the wallets in this browser (EIP-6963, else EIP-1193's window.ethereum), let one be chosen, let it sign.
+// Find the wallets in this browser, let one be chosen, let it sign: Ethereum's (EIP-6963, else EIP-1193's
+// window.ethereum), and Solana's (Wallet Standard) where this node takes them.
 
 const list = document.getElementById("wallets");
 const none = document.getElementById("none");
@@ -13,9 +14,11 @@ export function say(text, bad = false) {
 
 // Shows the wallets; `act(name, provider)` is called with the chosen one, and what it throws is shown.
 export function offerWallets(act) {
+  const solana = "solana" in list.dataset ? { register: (...wallets) => offerSolana(act, wallets) } : null;
   const look = () => {
     say("Looking for wallets…");
     window.dispatchEvent(new Event("eip6963:requestProvider"));
+    if (solana) window.dispatchEvent(new CustomEvent("wallet-standard:app-ready", { detail: solana }));
     setTimeout(() => {
       if (known.size === 0 && window.ethereum) offer(act, "injected", "Wallet in this browser", null, window.ethereum);
       list.setAttribute("aria-busy", "false");
@@ -28,8 +31,18 @@ export function offerWallets(act) {
       offer(act, detail.info.uuid, String(detail.info.name), detail.info.icon, detail.provider);
     }
   });
+  if (solana) window.addEventListener("wallet-standard:register-wallet", ({ detail }) => detail(solana));
   document.getElementById("again").addEventListener("click", look);
   look();
+}
+
+function offerSolana(act, wallets) {
+  for (const wallet of wallets) {
+    const features = wallet?.features ?? {};
+    if (!features["standard:connect"] || !features["solana:signMessage"]) continue;
+    offer(act, `solana ${wallet.name}`, `${wallet.name} (Solana)`, wallet.icon, { solana: features });
+  }
+  return () => {};
 }
 
 function offer(act, id, name, icon, provider) {
@@ -66,15 +79,29 @@ const isPicture = (icon) => typeof icon === "string" && icon.startsWith("data:im
 
 // Asks the wallet for its account, `path` for a message to that account, and the wallet for its signature.
 export async function signed(path, name, provider) {
+  if (provider.solana) return signedBySolana(path, name, provider.solana);
   say(`Asking ${name} for your account…`);
   const [address] = await provider.request({ method: "eth_requestAccounts" });
   if (!address) throw new Error(`${name} named no account. Unlock it and try again.`);
   const chain = Number(await provider.request({ method: "eth_chainId" }));
   const { message } = await post(path, { address, chain_id: Number.isSafeInteger(chain) ? chain : null });
   say(`Please sign in ${name}. It costs nothing.`);
-  const signature = await provider.request({ method: "personal_sign", params: [hex(message), address] });
+  const signature = await provider.request({ method: "personal_sign", params: [hex(new TextEncoder().encode(message)), address] });
   say("Checking the signature…");
   return { message, signature };
+}
+
+async function signedBySolana(path, name, features) {
+  say(`Asking ${name} for your account…`);
+  const { accounts } = await features["standard:connect"].connect();
+  const account = accounts.find(({ chains }) => chains?.some((chain) => chain.startsWith("solana:"))) ?? accounts[0];
+  if (!account) throw new Error(`${name} named no account. Unlock it and try again.`);
+  const { message } = await post(path, { address: account.address });
+  say(`Please sign in ${name}. It costs nothing.`);
+  const octets = new TextEncoder().encode(message);
+  const [{ signature }] = await features["solana:signMessage"].signMessage({ account, message: octets });
+  say("Checking the signature…");
+  return { message, signature: hex(signature) };
 }
 
 function explain(name, error) {
@@ -95,8 +122,7 @@ export async function post(path, body) {
   return answer;
 }
 
-const hex = (text) =>
-  "0x" + Array.from(new TextEncoder().encode(text), (octet) => octet.toString(16).padStart(2, "0")).join("");
+const hex = (octets) => "0x" + Array.from(octets, (octet) => octet.toString(16).padStart(2, "0")).join("");
 
 function busy(is) {
   for (const button of list.children) button.disabled = is;

@@ -8,6 +8,10 @@ from typing import Any
 import pytest
 from eth_account import Account as Wallet
 from eth_account.messages import encode_defunct
+from nacl.signing import SigningKey
+
+from identity.solana import format_address
+from node.store import accounts
 
 pytestmark = pytest.mark.anyio
 ALICE = Wallet.from_key(b"\x01" * 32)
@@ -159,3 +163,41 @@ async def test_failing_again_and_again_is_answered_with_a_time_to_wait(web: Any)
         assert answer.status_code == 429
         assert int(answer.headers["retry-after"]) > 0
         assert "wait" in answer.json()["words"]
+
+
+SOLANA = SigningKey(b"\x01" * 32)
+SOLANA_ADDRESS = format_address(bytes(SOLANA.verify_key))
+
+
+async def test_a_solana_wallet_logs_in(web: Any) -> None:
+    await web.database.write(lambda tx: accounts.bind(tx, web.alice.id, f"solana:{SOLANA_ADDRESS}"))
+    async with web.client() as client:
+        asked = await client.post("/auth/siwe/nonce", json={"address": SOLANA_ADDRESS})
+        text = asked.json()["message"]
+        assert f"your Solana account:\n{SOLANA_ADDRESS}\n" in text
+        assert "\nChain ID: mainnet\n" in text
+        answer = await send(client, text, "0x" + SOLANA.sign(text.encode()).signature.hex())
+        assert answer.json() == {"address": "alice@waxseal.test", "location": "/account"}
+        assert f"solana:{SOLANA_ADDRESS}" in (await client.get("/account")).text
+
+
+@pytest.mark.parametrize("address", ["1" * 44, "A" * 32, SOLANA_ADDRESS[:-4], SOLANA_ADDRESS + "1"])
+async def test_an_address_of_the_wrong_length_is_told_so(web: Any, address: str) -> None:
+    async with web.client() as client:
+        answer = await client.post("/auth/siwe/nonce", json={"address": address})
+        assert answer.status_code == 400
+
+
+async def test_a_wallet_bound_with_its_chain_is_shown_with_it(web: Any) -> None:
+    await web.database.write(lambda tx: accounts.bind(tx, web.alice.id, f"eip155:10:{MALLORY.address.lower()}"))
+    async with web.client() as client:
+        await web.log_in(client)
+        assert f"eip155:10:{MALLORY.address}" in (await client.get("/account")).text
+
+
+async def test_a_contract_wallet_where_no_chain_is_read(web: Any) -> None:
+    async with web.client() as client:
+        text = await ask(client)
+        answer = await send(client, text, "0x" + "ab" * 3000)
+        assert answer.status_code == 403
+        assert "does not read the chain" in answer.json()["words"]
