@@ -212,8 +212,8 @@ class Classifier:
         return tuple(max(column) for column in zip(*self.engine.logits(windows), strict=True))
 
     def cheap(self, view: View, features: Sequence[int]) -> float:
-        """The linear model's log-odds of spam; of a long text the worst of the whole, its beginning and its end, so that
-        a long harmless part does not outweigh a short harmful one."""
+        """The linear model's log-odds of spam; of a long text the worst of the whole, its beginning and its end, so
+        that a long harmless part does not outweigh a short harmful one."""
         whole = self.linear_margin(features)
         if len(view.text) <= _LONG:
             return whole

@@ -46,11 +46,11 @@ def test_reads_what_a_person_sees() -> None:
     assert view.links == ("evil.example", "192.0.2.7")
     assert view.link_mismatches == 1
     assert view.has_address_link
-    assert (view.hidden, view.zero_width, view.images, view.inputs) == (len("unseenwords"), 1, 1, 2)
+    assert (view.hidden, view.disguises.zero_width, view.images, view.inputs) == (len("unseenwords"), 1, 1, 2)
 
 
 def test_what_a_corpus_owner_added_never_enters() -> None:
-    text = model_text(text_view(mail_with(HTML)))
+    text = str(model_text(text_view(mail_with(HTML))))
     for leak in ("secret", "honeypot", "dkim", "2007", "Spam-Status", "Received"):
         assert leak not in text
 
@@ -89,12 +89,14 @@ def test_everything_hidden_is_judged_all_the_same() -> None:
 def test_padding_of_a_preview_line_is_neither_hidden_text_nor_disguise() -> None:
     padding = "&zwnj;&nbsp;" * 150
     view = text_view(html_mail(f'<div style="display:none">Preview{padding}</div>{padding}<p>seen</p>'))
-    assert (view.text, view.hidden, view.zero_width) == ("seen", len("Preview"), 0)
+    assert (view.text, view.hidden, view.disguises.zero_width) == ("seen", len("Preview"), 0)
 
 
 def test_invisible_characters_inside_words_are_counted() -> None:
-    assert text_view("From: a@b.example\n\npass\u200bword v\u2060\u200bi\u200ba".encode()).zero_width == 3
-    assert text_view("From: a@b.example\n\nمی\u200cخواهم 👩\u200d💻 Donau\u00addampf".encode()).zero_width == 0
+    hidden = text_view("From: a@b.example\n\npass\u200bword v\u2060\u200bi\u200ba".encode())
+    assert hidden.disguises.zero_width == 3
+    honest = text_view("From: a@b.example\n\nمی\u200cخواهم 👩\u200d💻 Donau\u00addampf".encode())
+    assert honest.disguises.zero_width == 0
 
 
 @pytest.mark.parametrize(
@@ -184,7 +186,8 @@ def test_any_pieces_of_mail_give_a_bounded_view(pieces: list[bytes]) -> None:
     assert len(view.text) <= HEAD + TAIL + 1
     assert len(view.subject) <= 300
     assert unicodedata.is_normalized("NFKC", view.from_domain)
-    assert len(model_text(view)) < 20_000
+    text = model_text(view)
+    assert sum(map(len, (text.subject, text.sender, text.links, text.files, text.body))) < 20_000
 
 
 @settings(max_examples=60, deadline=None)
@@ -240,3 +243,11 @@ def test_heavy_mail_is_read_in_time(name: str) -> None:
         model_text(text_view(raw))
         spent.append(time.thread_time() - began)
     assert min(spent) < 0.06, f"{min(spent) * 1000:.0f} ms"
+
+
+def test_digits_addresses_and_links_say_nothing_of_a_corpus() -> None:
+    text = model_text(
+        text_view(b"From: a@b.example\n\nCall 2007 or write ann@corp.example, see http://x.shop.example/a?id=9")
+    )
+    assert text.body == "Call 0000 or write @, see shop.example"
+    assert model_text(text_view(b"From: a@b.example\n\nwrite ann@gmail.com")).body == "write @gmail.com"
