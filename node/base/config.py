@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 
 from node.base.address import AddressError, normalize_domain, parse_address
 from node.base.config_chains import Chains
+from node.base.config_did import Dids
 from node.base.config_opinions import ClamAv, LanguageModel, Rspamd, SpamAssassin
 from node.base.config_places import Endpoint, Endpoints, EndpointText, Section, at
 from node.base.config_threat import Threat
@@ -193,6 +194,7 @@ class Settings(Section):
     tls: Tls = Tls()
     wallet: Wallet = Wallet()
     chains: Chains = Chains()
+    did: Dids = Dids()
     classifier: Classifier = Classifier()
     rspamd: Rspamd = Rspamd()
     spamassassin: SpamAssassin = SpamAssassin()

@@ -104,13 +104,15 @@ class PublicHttps:
 
     async def _addresses(self, host: str) -> Sequence[IP]:
         """Where the host is, looked up once; refused whole when one address is not public."""
-        if self._resolver is None:
-            self._resolver = dns.asyncresolver.Resolver()
+        try:
+            self._resolver = resolver = self._resolver or dns.asyncresolver.Resolver()
+        except dns.exception.DNSException as error:
+            raise Temporary(f"the system's name servers are not known: {error}") from None
         found: list[IP] = []
         name = dns.name.from_text(host)  # absolute: no search list makes another name of it
         for kind in ("AAAA", "A"):
             try:
-                answer = await self._resolver.resolve(name, kind, lifetime=SECONDS)
+                answer = await resolver.resolve(name, kind, lifetime=SECONDS)
             except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
                 continue
             except dns.exception.DNSException as error:

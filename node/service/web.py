@@ -7,12 +7,16 @@ from functools import partial
 from typing import Any
 
 from node.anchor import receipt as receipts
-from node.anchor.keys import LogKeys
+from node.anchor.keys import LogKeys, load_or_create
 from node.anchor.receipt import Receipt
 from node.auth.contract_wallets import ContractWallets
+from node.directory.issuer import Issuer
+from node.net.did_resolver import DidResolver
+from node.net.public_https import PublicHttps
 from node.servers.http.app import WebApp
 from node.servers.http.settings import LOOPBACK, MailServer, WebSettings
 from node.service.doors import Ports
+from node.service.folders import Folders
 from node.service.rooms import Rooms
 from node.store import leaves, messages
 from node.store.accounts import Account
@@ -44,7 +48,25 @@ def web_app(rooms: Rooms, ports: Ports) -> WebApp:
         newest = await rooms.database.read(leaves.latest_checkpoint)
         return None if newest is None else newest.note
 
-    return WebApp(rooms.database, rooms.gate, web, contracts=contracts, receipt=receipt, checkpoint=checkpoint)
+    return WebApp(
+        rooms.database,
+        rooms.gate,
+        web,
+        contracts=contracts,
+        resolver=DidResolver(PublicHttps() if settings.did.resolve_web else None),
+        issuer=issuer_of(rooms.folders) if settings.did.publish else None,
+        receipt=receipt,
+        checkpoint=checkpoint,
+    )
+
+
+def issuer_of(folders: Folders) -> Issuer:
+    """What signs in the name of the domains: `<data>/keys/issuer.key`, made at the first use.
+
+    Raises:
+        ConfigError: the key cannot be used.
+    """
+    return Issuer(load_or_create(folders.keys / "issuer.key"))
 
 
 def _receipt(tx: Reading, *, account: Account, sha256: bytes, keys: LogKeys) -> Receipt | None:

@@ -80,6 +80,13 @@ app_password = _table(
     Column("last_used", Integer),
 )
 
+publication = _table(
+    "publication",
+    _int("account_id", _of("account.id"), primary_key=True),
+    _text("shown"),  # subjects of identities, JSON
+    _int("since"),
+)
+
 nonce = _table("nonce", _text("nonce", primary_key=True), _text("session"), _int("expires", index=True), rowid=False)
 
 web_session = _table(

@@ -15,13 +15,16 @@ from starlette.types import Receive, Scope, Send
 from node.auth.app_passwords import AppPasswords
 from node.auth.consent import Consent
 from node.auth.contract_wallets import ContractWallets
+from node.auth.did_login import DidLogin
 from node.auth.gate import Gate
 from node.auth.sessions import Sessions
 from node.auth.wallet import WalletLogin
 from node.auth.wallet_proof import WalletProofs
 from node.base.errors import Temporary
 from node.base.log import get_log
-from node.servers.http import app_passwords, pages, records, siwe, status, unlock
+from node.directory.issuer import Issuer
+from node.net.did_resolver import DidResolver
+from node.servers.http import app_passwords, did_login, did_web, pages, records, siwe, status, unlock
 from node.servers.http.guard import Guard
 from node.servers.http.house import Checkpoint, House, Receipt
 from node.servers.http.problem import BAD_REQUEST, BROKEN, METHOD, NOT_FOUND, SHORTAGE, TOO_LARGE, answer_problem
@@ -39,9 +42,18 @@ ROUTES = (
     Route("/static/{name}", pages.static),
     Route("/auth/siwe/nonce", siwe.nonce, methods=["POST"]),
     Route("/auth/siwe/verify", siwe.verify, methods=["POST"]),
+    Route("/auth/did/nonce", did_login.nonce, methods=["POST"]),
+    Route("/auth/did/verify", did_login.verify, methods=["POST"]),
     Route("/auth/unlock/nonce", unlock.nonce, methods=["POST"]),
     Route("/auth/unlock/verify", unlock.verify, methods=["POST"]),
     Route("/auth/logout", siwe.logout, methods=["POST"]),
+    Route("/account/did", did_web.mine),
+    Route("/account/did", did_web.publish, methods=["POST"]),
+    Route("/account/did", did_web.withdraw, methods=["DELETE"]),
+    Route("/account/did/credential", did_web.credential, methods=["POST"]),
+    Route("/.well-known/did.json", did_web.domain_document),
+    Route("/.well-known/webfinger", did_web.webfinger),
+    Route("/people/{local}/did.json", did_web.person_document),
     Route("/app-passwords", app_passwords.listing),
     Route("/app-passwords", app_passwords.create, methods=["POST"]),
     Route("/app-passwords/{id:int}", app_passwords.revoke, methods=["DELETE"]),
@@ -61,6 +73,8 @@ class WebApp:
         gate: the node's one door, shared with the other protocols.
         settings: what to tell people, and what logins are bound to.
         contracts: the chains asked about contract wallets; None asks none.
+        resolver: finds the documents of DIDs that log in; None finds those that need no network.
+        issuer: signs in the name of the domains; None publishes nothing.
         receipt: makes a message's receipt for its owner; None leaves /receipts empty.
         checkpoint: reads the log's latest checkpoint; None leaves /log empty.
         clock: unix seconds.
@@ -73,6 +87,8 @@ class WebApp:
         settings: WebSettings,
         *,
         contracts: ContractWallets | None = None,
+        resolver: DidResolver | None = None,
+        issuer: Issuer | None = None,
         receipt: Receipt | None = None,
         checkpoint: Checkpoint | None = None,
         clock: Callable[[], float] = time.time,
@@ -90,6 +106,8 @@ class WebApp:
             sessions=sessions,
             wallet=WalletLogin(database, sessions, proofs, clock=clock),
             consent=Consent(database, proofs, settings.origin, clock=clock),
+            did_login=DidLogin(database, sessions, resolver or DidResolver(None), settings.origin, clock=clock),
+            issuer=issuer,
             passwords=AppPasswords(database),
             templates=Templates(settings),
             receipt=receipt,

@@ -12,9 +12,11 @@ from starlette.responses import Response
 
 from node.auth.app_passwords import AppPasswords
 from node.auth.consent import Consent
+from node.auth.did_login import DidLogin
 from node.auth.gate import Gate
 from node.auth.sessions import Sessions
 from node.auth.wallet import WalletLogin
+from node.directory.issuer import Issuer
 from node.servers.http.render import Templates
 from node.servers.http.settings import WebSettings
 from node.store.accounts import Account
@@ -36,6 +38,8 @@ class House:
     sessions: Sessions
     wallet: WalletLogin
     consent: Consent
+    did_login: DidLogin
+    issuer: Issuer | None
     passwords: AppPasswords
     templates: Templates
     receipt: Receipt | None

@@ -1,0 +1,66 @@
+"""Logging in with a DID over HTTP: a nonce out, a signed proof in, a session cookie back."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from identity.did_login import MAX_LENGTH
+from node.auth import sessions
+from node.auth.refusal import Refusal
+from node.auth.wallet import NONCE_SECONDS
+from node.servers.http.body import Body, read_json
+from node.servers.http.house import answer_json, cookie, cookie_name, house, peer, set_cookie
+from node.servers.http.problem import BAD_REQUEST, answer_problem, answer_refusal
+
+
+class NonceRequest(Body):
+    """POST /auth/did/nonce: an empty object."""
+
+
+class VerifyRequest(Body):
+    """POST /auth/did/verify: a self-issued ID token, or a presentation as JWT (docs/identity.md)."""
+
+    proof: Annotated[str, Field(max_length=MAX_LENGTH)]
+
+
+async def nonce(request: Request) -> Response:
+    """POST /auth/did/nonce: what to sign; bound to this browser, good once, for five minutes."""
+    await read_json(request, NonceRequest)
+    here = house(request)
+    browser = cookie(request, "browser")
+    if not sessions.is_token(browser):
+        browser = sessions.new_token()
+    challenge = await here.did_login.challenge(browser, peer(request))
+    if isinstance(challenge, Refusal):
+        return answer_refusal(request, challenge)
+    content = {
+        "nonce": challenge.nonce,
+        "audience": challenge.audience,
+        "domain": challenge.domain,
+        "expiration_time": challenge.expires.isoformat(),
+    }
+    response = answer_json(content)
+    set_cookie(response, here.settings, "browser", browser, NONCE_SECONDS)
+    return response
+
+
+async def verify(request: Request) -> Response:
+    """POST /auth/did/verify: open a session for the DID that signed."""
+    sent = await read_json(request, VerifyRequest)
+    here = house(request)
+    browser = cookie(request, "browser")
+    if not sessions.is_token(browser):
+        return answer_problem(request, BAD_REQUEST)
+    result = await here.did_login.verify(sent.proof, browser, peer(request))
+    if isinstance(result, Refusal):
+        return answer_refusal(request, result)
+    if old := cookie(request, "session"):
+        await here.sessions.end(old)
+    response = answer_json({"address": result.account.address, "did": result.did, "location": "/account"})
+    set_cookie(response, here.settings, "session", result.token, here.settings.session_seconds)
+    response.delete_cookie(cookie_name(here.settings, "browser"), path="/", secure=here.settings.is_secure)
+    return response
