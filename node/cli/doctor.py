@@ -171,8 +171,11 @@ def _model(settings: Settings) -> Iterator[Finding]:
     if directory is None:
         yield Finding("model", State.WRONG, "not found: mail is kept unscored; set classifier.model")
         return
-    model = Classifier.load(directory)
-    yield Finding("model", State.FINE, f"{directory}: checksums hold, Junk from {model.manifest.junk:.3f}")
+    checkpoint = settings.classifier.checkpoint if settings.classifier.engine == "torch" else None
+    model = Classifier.load(directory, checkpoint=checkpoint)
+    model.close()
+    told = f"{directory}: checksums hold" if checkpoint is None else f"{checkpoint}: torch reads it"
+    yield Finding("model", State.FINE, f"{told}, Junk from {model.junk:.3f}")
 
 
 def _opinions(settings: Settings) -> Iterator[Finding]:

@@ -10,6 +10,7 @@ import pytest
 import trio
 from prometheus_client import REGISTRY
 
+from ai.locate import find_model
 from ai.reasons import Reason as Words
 from node.base.config import Classifier as ClassifierSettings
 from node.base.config import Settings
@@ -144,6 +145,15 @@ async def test_switched_off() -> None:
 def test_torch_needs_a_checkpoint_in_the_settings() -> None:
     with pytest.raises(ValueError, match="needs checkpoint"):
         Settings.model_validate({"classifier": {"engine": "torch"}, "hostname": "mx.example.test"})
+
+
+async def test_a_checkpoint_that_cannot_be_used_leaves_mail_unscored(tmp_path: Path) -> None:
+    shipped = find_model()
+    assert shipped
+    judge = ContentClassifier(ClassifierSettings(engine="torch", checkpoint=tmp_path))
+    await judge.load(shipped)
+    assert (await judge.content(subject(mail()))).reason == Reason.UNSCORED_MISSING
+    assert str(tmp_path) in judge.problem
 
 
 # --- the cascade
