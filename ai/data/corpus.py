@@ -25,6 +25,7 @@ class Sample:
     """One labelled message: raw bytes, ``is_spam``, the owner's category, and where it came from.
 
     ``labels`` holds every class that is known to apply, or None where only ``is_spam`` and the weak category are known.
+    ``telling`` is "head" or "tail" where only that end of the text makes it what it is (harmless words were put around it).
     """
 
     id: str
@@ -34,6 +35,7 @@ class Sample:
     category: str
     raw: bytes
     labels: frozenset[str] | None = None
+    telling: str = ""
 
 
 def suspects(corpus: Path) -> frozenset[str]:

@@ -62,8 +62,11 @@ def spaced(chance: random.Random, text: str) -> str:
 _TRICKS = (with_zero_width, with_twins, with_leet, with_typos, spaced)
 
 
-def disguise(chance: random.Random, letter: Letter, innocents: tuple[Scenario, ...]) -> None:
-    """Change a spam letter in place by one of the known tricks, or put an innocent letter's words around it."""
+def disguise(chance: random.Random, letter: Letter, innocents: tuple[Scenario, ...]) -> str:
+    """Change a spam letter in place by one of the known tricks, or put innocent letters' words before or after it.
+
+    Answers which end of the text is still its own: "head", "tail", or "" for both.
+    """
     roll = chance.random()
     if roll < 0.4:
         trick = chance.choice(_TRICKS)
@@ -74,11 +77,18 @@ def disguise(chance: random.Random, letter: Letter, innocents: tuple[Scenario, .
         letter.subject = styled(chance, letter.subject)
         letter.name = styled(chance, letter.name) if chance.random() < 0.6 else letter.name
     else:
-        cover = innocent_text(chance, innocents, words=chance.choice((60, 150, 400)))
-        if chance.random() < 0.5:
-            letter.before = cover
-        else:
-            letter.after = cover
+        return lengthen(chance, letter, innocents)
+    return ""
+
+
+def lengthen(chance: random.Random, letter: Letter, innocents: tuple[Scenario, ...]) -> str:
+    """Put innocent letters' words before or after a letter; which end is still its own, "head" or "tail"."""
+    cover = innocent_text(chance, innocents, words=chance.choice((60, 150, 400)))
+    if chance.random() < 0.5:
+        letter.before = cover
+        return "tail"
+    letter.after = cover
+    return "head"
 
 
 def innocent_text(chance: random.Random, innocents: tuple[Scenario, ...], words: int) -> str:

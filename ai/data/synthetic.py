@@ -14,12 +14,13 @@ from functools import cache
 
 from ai.data.compose import compose
 from ai.data.corpus import Sample
-from ai.data.disguise import disguise
+from ai.data.disguise import disguise, lengthen
 from ai.data.layout import render
 from ai.data.scenarios import Scenario, languages, scenarios
 
 ENGLISH = 0.5  # share of English mail
 _DISGUISED = 0.22  # of spam
+_LENGTHENED = 0.25  # of ham: long mail must not be what spam with a cover is
 _CATEGORIES = (("malware", "malware_lure"), ("phishing", "phish"), ("scam", "scam"), ("spam", "bulk"))
 
 
@@ -37,8 +38,11 @@ def samples(count: int, *, seed: int, held_out: bool = False, plain: bool = Fals
             ham, spam = divided("en", held_out)
         scenario = chance.choice(spam if number % 2 else ham)
         letter = compose(chance, scenario)
+        telling = ""
         if scenario.is_spam and not plain and chance.random() < _DISGUISED:
-            disguise(chance, letter, ham)
+            telling = disguise(chance, letter, ham)
+        elif not scenario.is_spam and chance.random() < _LENGTHENED:
+            lengthen(chance, letter, ham)
         split = "synthetic_val" if held_out else "synthetic"
         yield Sample(
             f"syn-{seed}-{number}",
@@ -48,6 +52,7 @@ def samples(count: int, *, seed: int, held_out: bool = False, plain: bool = Fals
             category(scenario),
             render(chance, letter),
             scenario.labels,
+            telling,
         )
 
 

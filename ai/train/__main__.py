@@ -42,7 +42,7 @@ def main(arguments: list[str] | None = None) -> None:
     vocabulary = _vocabulary(base, items)
     plan = Plan(epochs=options.epochs, threads=options.threads, layers=options.layers)
     model = base_model(base, plan, vocabulary)
-    train(model, examples(items, vocabulary.tokenizer, plan.seed), plan, options.work)
+    train(model, examples(items, vocabulary.tokenizer, plan.seed, plan.messages), plan, options.work)
     model.save_pretrained(options.work / "checkpoint")
     for folder in (options.out, options.work / "checkpoint"):
         vocabulary.tokenizer.save(str(folder / TOKENIZER), pretty=False)

@@ -29,7 +29,8 @@ class Plan:
     learning_rate: float = 1.5e-4
     dropout: float = 0.12
     warm_up: float = 0.06  # of all steps
-    smoothing: float = 0.01
+    messages: int = 12_000  # that the transformer is trained on; the linear model reads all
+    smoothing: float = 0.002
     seed: int = 20261121
     threads: int = 2
     checkpoint_every: int = 100

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -66,11 +66,17 @@ def chosen(folder: Path, mix: Mix, extra: Iterable[corpus.Sample] = ()) -> list[
     return found
 
 
-def examples(items: Iterable[Read], tokenizer: Tokenizer, seed: int) -> list[Example]:
-    """One window of each message, sometimes with fields left out: none of them alone may decide."""
+def examples(items: Sequence[Read], tokenizer: Tokenizer, seed: int, most: int) -> list[Example]:
+    """One window of each message, sometimes with fields left out: none of them alone may decide.
+
+    Half of them are of the public corpora, half our own, as far as both reach; at most ``most`` in all. More of either
+    makes the model remember phrases instead of sense.
+    """
     chance = random.Random(seed)  # noqa: S311
+    ours = [item for item in items if item.sample.source == "synthetic"][: most // 2]
+    others = [item for item in items if item.sample.source != "synthetic"][: most - len(ours)]
     made = []
-    for item in items:
+    for item in (*ours, *others):
         text = model_text(item.view)
         marked = [number for number in mark_numbers(item.view) if chance.random() > 0.1]
         if chance.random() < 0.12:
@@ -83,8 +89,8 @@ def examples(items: Iterable[Read], tokenizer: Tokenizer, seed: int) -> list[Exa
             words = text.body.split(" ")
             text = replace(text, body=" ".join(words[chance.randrange(len(words)) // 2 :]))
         found = join(tokenizer, marked, text)
-        tail = len(found) > 1 and chance.random() < 0.35
-        made.append(Example(found[1 if tail else 0], *targets(item.sample)))
+        tail = chance.random() < 0.4 if not item.sample.telling else item.sample.telling == "tail"
+        made.append(Example(found[-1 if tail else 0], *targets(item.sample)))
     return made
 
 
