@@ -12,12 +12,14 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from ai.classifier import LINEAR, TOKENIZER
+from ai.data import synthetic
 from ai.data.corpus import Sample, read_folder
 from ai.train.export import export
 from ai.train.finish import Linear, finish
 from ai.train.linear import quantised, train_linear
 from ai.train.loop import Plan, base_model, train
-from ai.train.samples import Mix, Read, chosen, examples, hashed
+from ai.train.probe import refit_classes
+from ai.train.samples import Mix, Read, chosen, examples, hashed, read
 from ai.train.vocabulary import Vocabulary, widen
 from ai.view import model_text
 
@@ -43,6 +45,8 @@ def main(arguments: list[str] | None = None) -> None:
     plan = Plan(epochs=options.epochs, threads=options.threads, layers=options.layers)
     model = base_model(base, plan, vocabulary)
     train(model, examples(items, vocabulary.tokenizer, plan.seed, plan.messages), plan, options.work)
+    own = list(read(synthetic.samples(plan.own, seed=mix.seed)))
+    refit_classes(model, examples(own, vocabulary.tokenizer, plan.seed, 2 * plan.own))
     model.save_pretrained(options.work / "checkpoint")
     for folder in (options.out, options.work / "checkpoint"):
         vocabulary.tokenizer.save(str(folder / TOKENIZER), pretty=False)

@@ -30,6 +30,7 @@ class Plan:
     dropout: float = 0.12
     warm_up: float = 0.06  # of all steps
     messages: int = 12_000  # that the transformer is trained on; the linear model reads all
+    own: int = 24_000  # of our own, that the class heads are fitted to afterwards
     smoothing: float = 0.002
     seed: int = 20261121
     threads: int = 2
