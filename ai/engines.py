@@ -134,12 +134,13 @@ class Torch:
     def _restart(self) -> None:
         if time.monotonic() < self._rest_until:
             raise EngineError("the torch process has ended and rests before it is started anew")
-        self._rest_until = time.monotonic() + RESTART_SECONDS
         _end(self._child)
         try:
             self._child, _ = _started(self._folder)
         except ModelError as error:
             raise EngineError(str(error)) from error
+        finally:  # a start may take longer than the rest
+            self._rest_until = time.monotonic() + RESTART_SECONDS
 
 
 def _started(folder: Path) -> tuple[subprocess.Popen[bytes], dict[str, Any]]:
