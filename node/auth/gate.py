@@ -12,6 +12,7 @@ from typing import Literal, get_args
 import trio
 
 from node.auth import secret
+from node.auth.gates.doorkeeper import Doorkeeper
 from node.auth.memory import Memory
 from node.auth.refusal import Reason, Refusal
 from node.auth.throttle import Pace, Throttle, network
@@ -80,11 +81,15 @@ class Gate:
 
     Args:
         database: where people and their app passwords are kept.
+        doorkeeper: asked about token gates once the credentials are right; None: there are none.
         clock: unix seconds, for `last_used`.
     """
 
-    def __init__(self, database: Database, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, database: Database, doorkeeper: Doorkeeper | None = None, *, clock: Callable[[], float] = time.time
+    ) -> None:
         self._database = database
+        self._doorkeeper = doorkeeper
         self._clock = clock
         self._memory = Memory()
         self._friends: OrderedDict[tuple[str, str], None] = OrderedDict()
@@ -111,6 +116,7 @@ class Gate:
         2. Credentials checked lately need no derivation. 3. Who failed too often waits.
         4. All others cost one derivation, whether the address exists or not.
         5. The database has the last word, so that a revoked password is refused at once.
+        6. A token gate before the mailbox is asked; only right credentials learn that there is one.
 
         Args:
             username: the full address, in any case.
@@ -212,6 +218,8 @@ class Gate:
         while len(self._friends) > FRIENDS:
             self._friends.popitem(last=False)
         await self._mark(row)
+        if self._doorkeeper and (refusal := await self._doorkeeper.login(person.account)) is not None:  # 6
+            return refusal
         return Entry(person.account, row)
 
     async def _find(self, attempt: _Attempt) -> _Person | None:

@@ -17,6 +17,8 @@ class Reason(StrEnum):
     BUSY = "busy"
     USED_NONCE = "used-nonce"
     UNBOUND_WALLET = "unbound-wallet"
+    GATE_CLOSED = "gate-closed"
+    GATE_UNKNOWN = "gate-unknown"
     UNBOUND_DID = "unbound-did"
     NOT_PROVED = "not-proved"
     CHAIN_AWAY = "chain-away"

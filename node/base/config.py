@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, cast, get_args
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from node.base.address import AddressError, normalize_domain, parse_address
-from node.base.config_chains import Chains
+from node.base.config_chains import Chains, Gates
 from node.base.config_did import Dids
 from node.base.config_opinions import ClamAv, LanguageModel, Rspamd, SpamAssassin
 from node.base.config_places import Endpoint, Endpoints, EndpointText, Section, at
@@ -194,6 +194,7 @@ class Settings(Section):
     tls: Tls = Tls()
     wallet: Wallet = Wallet()
     chains: Chains = Chains()
+    gates: Gates = Gates()
     did: Dids = Dids()
     classifier: Classifier = Classifier()
     rspamd: Rspamd = Rspamd()

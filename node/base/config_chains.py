@@ -21,6 +21,9 @@ class Chains(Section):
         description='JSON-RPC server of each chain: { "eip155:1" = "https://..." }. An unnamed chain is unknown.',
     )
     deadline_seconds: float = Field(5.0, gt=0, le=60, description="A slower answer counts as none.")
+    oldest_block_minutes: float = Field(
+        120, gt=0, description="A server whose newest final block is older hangs behind, and counts as away."
+    )
 
     @field_validator("rpc")
     @classmethod
@@ -30,6 +33,22 @@ class Chains(Section):
                 raise ValueError(f'{chain[:60]!r} is no CAIP-2 name of a chain: write "eip155:1" for Ethereum')
             _check(chain, url)
         return value
+
+
+class Gates(Section):
+    """Token gates: mailboxes that only holders of something get into (docs/gates.md)."""
+
+    ends_within_seconds: float = Field(
+        60, ge=3, le=86_400, description="Open sessions end so soon after a token or an app password is gone."
+    )
+    grace_minutes: float = Field(
+        60, ge=0, le=43_200, description="So long a last good answer lets people in while a chain cannot be asked."
+    )
+
+    @property
+    def fresh_seconds(self) -> float:
+        """How long a chain's newest block is taken for its newest: a third of the time is spent between two looks."""
+        return self.ends_within_seconds / 6
 
 
 def _check(chain: str, url: str) -> None:

@@ -16,6 +16,7 @@ COMMANDS = {
     "config": "node.cli.config:app",
     "domain": "node.cli.domain:app",
     "account": "node.cli.account:app",
+    "gate": "node.cli.gate:app",
     "held": "node.cli.held:app",
     "send": "node.cli.send:send",
     "classify": "node.cli.classify:classify",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from node.auth.gate import Entry
 from node.base.address import Address
 from node.base.reply import Reply
 from node.net.stream import TlsInfo
@@ -44,6 +45,7 @@ class Session:
     """One SMTP connection as the house sees it. The session fills it in as the peer speaks.
 
     Attributes:
+        entry: what let `account` in.
         app_password: the name of the one that `account` logged in with.
     """
 
@@ -54,6 +56,7 @@ class Session:
     extended: bool = False
     tls: TlsInfo | None = None
     account: Account | None = None
+    entry: Entry | None = None
     app_password: str = ""
 
 

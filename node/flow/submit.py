@@ -9,6 +9,9 @@ from typing import NamedTuple
 
 from node.anchor.leaf import Direction
 from node.auth.gate import Entry, Gate
+from node.auth.guests import Guests
+from node.auth.refusal import Reason as AuthReason
+from node.auth.refusal import Refusal
 from node.base import metrics
 from node.base.address import Address, AddressError, parse_address
 from node.base.log import get_log
@@ -47,6 +50,7 @@ class Submit:
     spooled: Callable[[], None]  # told after a commit that may have spooled something
     limits: Limits = field(default_factory=Limits)
     lookout: Lookout | None = None  # over what each account sends; None: nobody watches
+    guests: Guests | None = None  # knows whether who logged in a while ago may still send; None: nobody looks again
     offers_auth: bool = True
 
     async def connect(self, session: Session) -> Reply | None:
@@ -57,8 +61,10 @@ class Submit:
         """Ask the one door for an app password with the scope smtp."""
         answer = await self.gate.enter(username, password, "smtp", session.peer[0])
         if isinstance(answer, Entry):
-            session.app_password = answer.app_password.name
+            session.entry, session.app_password = answer, answer.app_password.name
             return answer.account
+        if answer.reason in (AuthReason.GATE_CLOSED, AuthReason.GATE_UNKNOWN):
+            return _turned_away(answer)
         if answer.temporary:
             return Reply(454, "4.7.0", "Too many failed logins or a passing fault; please wait and try again")
         return Reply(535, "5.7.8", "Wrong address or app password")  # RFC 4954 §6
@@ -69,6 +75,8 @@ class Submit:
             return LOG_IN_FIRST
         if not _owns(session.account, transaction.sender):
             return NOT_YOUR_ADDRESS
+        if self.guests and session.entry and (ended := await self.guests.check(session.entry, "smtp")) is not None:
+            return _turned_away(ended)
         locked = await self.lookout.refusal(session.account) if self.lookout else None
         return locked or SENDER_FINE
 
@@ -152,6 +160,12 @@ def _order(transaction: Transaction, account: Account, letter: Correspondence) -
         letter=letter,
         submitter=account.id,
     )
+
+
+def _turned_away(refusal: Refusal) -> Reply:
+    """What a token gate, or an app password's end, says to who had the right credentials (RFC 4954 §6, RFC 3463)."""
+    words = refusal.words[0].upper() + refusal.words[1:]
+    return Reply(454, "4.7.0", words) if refusal.temporary else Reply(535, "5.7.1", words)
 
 
 def _owns(account: Account, address: Address | None) -> bool:

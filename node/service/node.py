@@ -123,6 +123,7 @@ def _start_listeners(rooms: Rooms, runner: Runner, nursery: trio.Nursery) -> Non
         nursery.start_soon(_guarded, "offload", rooms.offload.run)
     if teaches(rooms.settings):
         nursery.start_soon(_guarded, "learning", open_learning(rooms).run)
+    nursery.start_soon(_guarded, "guests", rooms.guests.run)
     nursery.start_soon(_guarded, "house", partial(keep_house, rooms))
 
 
@@ -170,7 +171,7 @@ def _fronts(rooms: Rooms, runner: Runner, doors: Doors, tls: ssl.SSLContext) -> 
     learned = rooms.learned if teaches(settings) else None
     accept = SmtpServer(Accept(rooms.premises, rooms.panel, limits, learned, holding(settings)), host, tls)
     lookout = open_lookout(rooms, doors.ports)
-    submit = SmtpServer(Submit(rooms.premises, rooms.gate, runner.wake, limits, lookout), host, tls)
+    submit = SmtpServer(Submit(rooms.premises, rooms.gate, runner.wake, limits, lookout, rooms.guests), host, tls)
     reader = ImapServer(
         rooms.database,
         rooms.blobs,
@@ -180,6 +181,7 @@ def _fronts(rooms: Rooms, runner: Runner, doors: Doors, tls: ssl.SSLContext) -> 
         ImapLimits(message=size),
         tls,
         host,
+        guests=rooms.guests,
     )
     web = WebServer(web_app(rooms, doors.ports))
     submission = (*doors.submission, *doors.submissions)

@@ -11,6 +11,9 @@ from node.anchor.keeper import Keeper
 from node.anchor.keys import LogKeys, open_keys
 from node.anchor.log import Log
 from node.auth.gate import Gate
+from node.auth.gates.doorkeeper import Doorkeeper
+from node.auth.gates.evaluate import Evaluator
+from node.auth.guests import Guests
 from node.base.config import Settings
 from node.checks.classifier import ContentClassifier
 from node.checks.learned import Learned
@@ -19,6 +22,7 @@ from node.directory.resolve import Directory
 from node.flow.premises import Premises
 from node.ipfs.offload import Offload
 from node.net.chain.embedded import EmbeddedChain
+from node.net.chain.reader import open_readers
 from node.service.folders import Folders
 from node.service.judges import open_panel
 from node.store import incoming
@@ -35,6 +39,8 @@ class Rooms:
     database: Database
     blobs: Blobs
     gate: Gate
+    doorkeeper: Doorkeeper
+    guests: Guests
     premises: Premises
     classifier: ContentClassifier
     learned: Learned
@@ -62,6 +68,7 @@ async def open_rooms(settings: Settings) -> AsyncIterator[Rooms]:
     async with (
         Database.open(folders.database) as database,
         open_panel(settings, classifier, database) as panel,
+        open_readers(settings.chains, settings.gates.fresh_seconds) as readers,
     ):
         offload = Offload.open(database, folders.blocks, folders.keys, settings.offload.threshold_kib << 10)
         blobs = Blobs(database, folders.data, offload.parts)
@@ -73,12 +80,15 @@ async def open_rooms(settings: Settings) -> AsyncIterator[Rooms]:
             log=Log(),
             data=folders.data,
         )
+        doorkeeper = Doorkeeper(database, Evaluator(readers), settings.gates.grace_minutes * 60)
         yield Rooms(
             settings=settings,
             folders=folders,
             database=database,
             blobs=blobs,
-            gate=Gate(database),
+            gate=Gate(database, doorkeeper),
+            doorkeeper=doorkeeper,
+            guests=Guests(database, doorkeeper, settings.gates.ends_within_seconds),
             premises=premises,
             classifier=classifier,
             learned=learned,

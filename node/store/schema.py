@@ -97,6 +97,25 @@ web_session = _table(
     rowid=False,
 )
 
+# --- token gates ------------------------------------------------------------------------------------------------------
+
+gate = _table(
+    "gate",
+    _text("use", primary_key=True),  # gates.Use
+    _text("target", primary_key=True),  # Address.key, or a domain
+    _text("rule"),
+    _text("revoke"),
+    _int("changed"),
+    rowid=False,
+)
+
+gate_pass = _table(
+    "gate_pass",
+    _int("account_id", _of("account.id"), primary_key=True),
+    _bytes("digest"),  # of the rule and of who asked
+    _int("time"),
+)
+
 # --- sending ----------------------------------------------------------------------------------------------------------
 
 sending = _table(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from node.auth.gate import Entry
+from node.auth.refusal import Reason
 from node.servers.imap.answer import Answer, Refused
 from node.servers.imap.basic import capabilities
-from node.store.accounts import Account
 from node.wire.imap.events import AuthResponse, Malformed
 from node.wire.imap.lexer import ParseError
 from node.wire.imap.login import Authenticate, Login, read_plain
@@ -52,8 +53,8 @@ def _insist_on_tls(session: Session) -> None:
 
 
 async def _enter(session: Session, username: str, password: str) -> Answer:
-    found = await session.server.gate.password(username, password, "imap", session.connection.peer[0])
-    if isinstance(found, Account):
+    found = await session.server.gate.enter(username, password, "imap", session.connection.peer[0])
+    if isinstance(found, Entry):
         await session.login(found)
         return Answer("Logged in", b"CAPABILITY " + capabilities(session))
     if found.temporary:
@@ -61,5 +62,7 @@ async def _enter(session: Session, username: str, password: str) -> Answer:
     session.failed_logins += 1
     if session.failed_logins >= session.server.limits.failed_logins:
         session.bye("Too many failed logins")
+    if found.reason is Reason.GATE_CLOSED:
+        raise Refused(found.words[0].upper() + found.words[1:], b"AUTHORIZATIONFAILED")  # RFC 5530 §3
     # One text for every cause: a guesser must not learn whether the name exists.
     raise Refused("Name or password is wrong", b"AUTHENTICATIONFAILED")

@@ -42,6 +42,7 @@ def _open(account_id: int, command: Select, tx: Reading) -> Selected:
 
 async def select(session: Session, command: Select) -> Answer:
     """SELECT and EXAMINE (RFC 3501 §6.3.1, §6.3.2). A failed one leaves no mailbox selected."""
+    await session.check()
     session.selected = None
     session.engine.advance(Step.UNSELECT)
     selected = await session.server.database.read(partial(_open, session.account.id, command))

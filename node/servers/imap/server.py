@@ -7,10 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from node.auth.gate import Entry
+from node.auth.guests import Guests
 from node.auth.refusal import Refusal
 from node.net.stream import Connection
 from node.servers.imap.session import Session
-from node.store.accounts import Account
 from node.store.blobs import Blobs
 from node.store.database import Database
 from node.store.incoming import Incoming
@@ -22,7 +23,7 @@ from node.wire.imap.connection import Limits as EngineLimits
 class Gate(Protocol):
     """The one door (node.auth.gate)."""
 
-    async def password(self, username: str, password: str, scope: Literal["imap"], peer: str) -> Account | Refusal:
+    async def enter(self, username: str, password: str, scope: Literal["imap"], peer: str) -> Entry | Refusal:
         """Check a name and an app password; slow on purpose after failures."""
         ...
 
@@ -45,6 +46,7 @@ class Limits:
         message: octets of an APPEND; more is refused before it is read.
         login_seconds: to log in, from the first byte on.
         idle_seconds: without a word from a logged-in client; at least 30 minutes (RFC 3501 §5.4).
+        end_seconds: for the command at hand, once access has been taken away.
         bad_commands: in a row before the connection is closed.
         failed_logins: before the connection is closed.
         search_seconds: for one SEARCH.
@@ -55,6 +57,7 @@ class Limits:
     message: int = 64 << 20
     login_seconds: float = 120
     idle_seconds: float = 1860
+    end_seconds: float = 10
     bad_commands: int = 20
     failed_logins: int = 5
     search_seconds: float = 60
@@ -69,6 +72,7 @@ class ImapServer:
     Attributes:
         tls: the context for STARTTLS; None offers none.
         hostname: the name in the greeting.
+        guests: told of every session that is logged in, and ends those that may stay no longer; None: nobody does.
         login_in_clear: lets people log in without TLS; for tests alone.
     """
 
@@ -81,6 +85,7 @@ class ImapServer:
     tls: ssl.SSLContext | None = None
     hostname: str = "localhost"
     login_in_clear: bool = False
+    guests: Guests | None = None
 
     async def handle(self, connection: Connection) -> None:
         """Serve one connection until it ends; what it raises is for the front door's guard."""

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from node.auth.gate import Entry
+from node.auth.refusal import Refusal
 from node.base.errors import Permanent, RemoteProtocolError, Temporary
 from node.base.log import get_log
 from node.net.stream import Connection, Disconnected
@@ -38,6 +40,10 @@ _CODES = {  # RFC 5530 §3, RFC 9051 §7.1
 }
 
 
+class AccessEnded(Exception):
+    """What let this client in is gone: say so and close. Raised where the session waits for its client."""
+
+
 class Session:
     """The state of one connection.
 
@@ -58,6 +64,10 @@ class Session:
         self._watch: Watch | None = None
         self._stack = AsyncExitStack()
         self._bad = 0
+        self._entry: Entry | None = None
+        self._ended: Refusal | None = None
+        self._waiting: trio.CancelScope | None = None
+        self._whole = trio.CancelScope()
         self._login_by = trio.current_time() + server.limits.login_seconds
 
     @property
@@ -83,16 +93,46 @@ class Session:
         assert self._watch is not None
         return self._watch
 
-    async def login(self, account: Account) -> None:
+    async def login(self, entry: Entry) -> None:
         """Record who it is."""
-        self._account = account
-        self._watch = await self._stack.enter_async_context(self.server.database.watch(account.id))
+        self._entry, self._account = entry, entry.account
+        self._watch = await self._stack.enter_async_context(self.server.database.watch(entry.account.id))
+        if self.server.guests:
+            self._stack.enter_context(self.server.guests.enter(entry, "imap", self.end))
         self.engine.advance(Step.LOGIN)
+
+    async def check(self) -> None:
+        """Ask again whether the client may be here; called where that is cheap beside the command.
+
+        Raises:
+            AccessEnded: it may not.
+        """
+        if self.server.guests and self._entry:
+            self._ended = self._ended or await self.server.guests.check(self._entry, "imap")
+        if self._ended:
+            raise AccessEnded
+
+    def end(self, refusal: Refusal) -> None:
+        """Take access away: a client that is waited for is told at once, a command at hand may still be answered."""
+        self._ended = refusal
+        self._whole.deadline = trio.current_time() + self.server.limits.end_seconds
+        if self._waiting:
+            self._waiting.cancel()
 
     async def run(self) -> None:
         """Greet, then serve until LOGOUT or the end of the connection."""
-        async with self._stack:
-            await self._serve()
+        with self._whole:
+            async with self._stack:
+                try:
+                    await self._serve()
+                except AccessEnded:
+                    await self._farewell()
+
+    async def _farewell(self) -> None:
+        words = self._ended.words if self._ended else ""
+        log.info("imap.ended", reason=str(self._ended.reason) if self._ended else "")
+        self.output.write(status(b"*", b"BYE", f"Access ended: {words}"))
+        await self.output.flush()
 
     async def _serve(self) -> None:
         greeting = f"{self.server.hostname} Waxseal ready"
@@ -130,11 +170,20 @@ class Session:
         if self.engine.midway:
             self.connection.acknowledge()
         try:
-            return await self.connection.receive(within=within, idle=idle)
+            return await self._unless_ended(within, idle)
         except trio.TooSlowError:
             raise RemoteProtocolError(
                 "client was silent too long", b"* BYE Autologout; silent for too long\r\n"
             ) from None
+
+    async def _unless_ended(self, within: float, idle: bool) -> bytes:
+        """The client's next bytes. To wake it here is safe: no response is half sent while the client is waited for."""
+        if self._ended:
+            raise AccessEnded
+        with trio.CancelScope() as self._waiting:
+            return await self.connection.receive(within=within, idle=idle)
+        self._waiting = None
+        raise AccessEnded
 
     async def _handle(self, event: Event) -> None:
         match event:

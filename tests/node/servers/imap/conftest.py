@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import trio
 
+from node.auth.gate import Entry
 from node.auth.refusal import Reason, Refusal
 from node.base.address import Address
 from node.mail.summary import summarize
@@ -22,6 +23,7 @@ from node.servers import listen
 from node.servers.imap.server import ImapServer, Limits
 from node.store import accounts, blobs, mailboxes, messages
 from node.store.accounts import Account
+from node.store.app_passwords import AppPassword
 from node.store.blobs import Blobs
 from node.store.database import Database, Writing
 from node.store.incoming import Incoming
@@ -41,13 +43,18 @@ class Door:
     """The gate's outer seam: two people with the password "pw"."""
 
     people: dict[str, Account]
+    app_passwords: dict[int, AppPassword] = field(default_factory=dict)
 
-    async def password(self, username: str, password: str, scope: str, peer: str) -> Account | Refusal:
+    async def enter(self, username: str, password: str, scope: str, peer: str) -> Entry | Refusal:
         await trio.lowlevel.checkpoint()
         if username == "busy":
             return Refusal(Reason.BUSY, True, "come back later")
+        if username == "gated":
+            return Refusal(Reason.GATE_CLOSED, False, "your wallet no longer holds it")
         if password == "pw" and username in self.people:
-            return self.people[username]
+            account = self.people[username]
+            unkept = AppPassword(0, account.id, "test", frozenset({"imap"}), "", 0, None)
+            return Entry(account, self.app_passwords.get(account.id, unkept))
         return Refusal(Reason.BAD_CREDENTIALS, False, "wrong")
 
 
@@ -134,6 +141,11 @@ class Client:
         if not data:
             raise EOFError(self.buffer)
         self.buffer += data
+
+    async def line_begins(self) -> None:
+        """Wait for the first octets of a response."""
+        if not self.buffer:
+            await self._more()
 
     async def line(self) -> bytes:
         """One response, literals included, without its CRLF."""

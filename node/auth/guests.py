@@ -1,0 +1,142 @@
+"""Who is inside: open sessions are looked at again and again, and end when what let them in is gone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
+
+import trio
+
+from node.auth.gate import Entry, Scope
+from node.auth.gates import doorkeeper
+from node.auth.gates.doorkeeper import Before, Doorkeeper
+from node.auth.refusal import Reason, Refusal
+from node.base import metrics
+from node.base.errors import Temporary
+from node.base.log import get_log
+from node.store import accounts, app_passwords
+from node.store.database import Database
+from node.store.transaction import Reading
+
+log = get_log(__name__)
+
+End = Callable[[Refusal], None]
+"""Ends one session; called once, must not wait."""
+
+CHUNK = 256  # guests looked up in one read of the database
+AT_ONCE = 16  # gates asked at a time
+
+_REVOKED = Refusal(Reason.BAD_CREDENTIALS, False, "your app password was revoked")
+
+
+class Ticket(NamedTuple):
+    """What let somebody in. Sessions with the same ticket are looked at together."""
+
+    account_id: int
+    password_id: int
+    scope: Scope
+
+
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """What the database says of a ticket."""
+
+    valid: bool
+    before: Before | None
+
+
+class Guests:
+    """All open sessions of the node.
+
+    Args:
+        within_seconds: how soon after a revocation a session ends.
+    """
+
+    def __init__(self, database: Database, keeper: Doorkeeper, within_seconds: float) -> None:
+        self._database = database
+        self._keeper = keeper
+        self._every = within_seconds / 3
+        self._inside: dict[Ticket, dict[object, End]] = {}
+        self._turns = trio.CapacityLimiter(AT_ONCE)
+
+    @contextmanager
+    def enter(self, entry: Entry, scope: Scope, end: End) -> Iterator[None]:
+        """Keep an eye on a session for the length of the block."""
+        ticket, key = _ticket(entry, scope), object()
+        self._inside.setdefault(ticket, {})[key] = end
+        try:
+            yield
+        finally:
+            others = self._inside[ticket]
+            del others[key]
+            if not others:
+                del self._inside[ticket]
+
+    async def check(self, entry: Entry, scope: Scope) -> Refusal | None:
+        """None while what let them in still does.
+
+        Raises:
+            Temporary: the store cannot be read now.
+        """
+        standing = await self._database.read(partial(_standing, ticket=_ticket(entry, scope)))
+        return await self._judge(standing)
+
+    async def run(self) -> None:
+        """Go round for ever."""
+        while True:
+            await trio.sleep(self._every)
+            try:
+                await self.go_round()
+            except Temporary as error:  # the database: nobody can read mail either
+                log.warning("guests.unchecked", reason=str(error))
+
+    async def go_round(self) -> None:
+        """Look at everybody once, and end the sessions that nothing lets in any more.
+
+        Raises:
+            Temporary: the store cannot be read now.
+        """
+        tickets = list(self._inside)
+        for start in range(0, len(tickets), CHUNK):
+            chunk = tickets[start : start + CHUNK]
+            found = await self._database.read(partial(_standings, tickets=chunk))
+            async with trio.open_nursery() as nursery:
+                for ticket, standing in zip(chunk, found, strict=True):
+                    if not standing.valid or standing.before is not None:
+                        nursery.start_soon(self._look, ticket, standing)
+
+    async def _look(self, ticket: Ticket, standing: _Standing) -> None:
+        async with self._turns:
+            refusal = await self._judge(standing)
+        if refusal is None:
+            return
+        ends = list(self._inside.get(ticket, {}).values())
+        log.info("sessions.ended", reason=str(refusal.reason), account=ticket.account_id, sessions=len(ends))
+        metrics.sessions_ended.labels(str(refusal.reason)).inc(len(ends))
+        for end in ends:
+            end(refusal)
+
+    async def _judge(self, standing: _Standing) -> Refusal | None:
+        if not standing.valid:
+            return _REVOKED
+        return None if standing.before is None else await self._keeper.judge(standing.before)
+
+
+def _ticket(entry: Entry, scope: Scope) -> Ticket:
+    return Ticket(entry.account.id, entry.app_password.id, scope)
+
+
+def _standings(tx: Reading, tickets: list[Ticket]) -> list[_Standing]:
+    return [_standing(tx, ticket) for ticket in tickets]
+
+
+def _standing(tx: Reading, ticket: Ticket) -> _Standing:
+    account = accounts.get(tx, ticket.account_id)
+    rows = app_passwords.of_account(tx, ticket.account_id)
+    valid = any(row.id == ticket.password_id and ticket.scope in row.scopes for row in rows)
+    if account is None or not valid:
+        return _Standing(False, None)
+    return _Standing(True, doorkeeper.find(tx, account))

@@ -1,0 +1,93 @@
+"""Token gates: which rule stands before what, and when somebody last met the one before their mailbox."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlalchemy import bindparam, delete, select
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from node.base.address import Address
+from node.store.schema import gate, gate_pass
+from node.store.statement import Statement, adding, same
+from node.store.transaction import Reading, Row, Writing
+
+Use = Literal["login", "signup"]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredGate:
+    """One gate.
+
+    Attributes:
+        use: what it stands before: logging in to a mailbox, or opening one at a domain.
+        target: an address's key, or a domain, which speaks for all its addresses that have no gate of their own.
+        rule: as `identity.gates.rule.write_rule` writes it.
+        revoke: "finalized", or "latest" where losing a token counts before it is final.
+        changed: unix seconds.
+    """
+
+    use: Use
+    target: str
+    rule: str
+    revoke: Literal["finalized", "latest"]
+    changed: int
+
+
+_C = gate.c
+_PUT = Statement(
+    (_add := upsert(gate).values({c.name: bindparam(c.name) for c in _C})).on_conflict_do_update(
+        index_elements=["use", "target"],
+        set_={"rule": _add.excluded.rule, "revoke": _add.excluded.revoke, "changed": _add.excluded.changed},
+    )
+)
+_GET = Statement(select(gate).where(same(_C.use), same(_C.target)))
+_LISTING = Statement(select(gate).order_by(_C.target, _C.use))
+_REMOVE = Statement(delete(gate).where(same(_C.use), same(_C.target)).returning(_C.target))
+_PASSED = Statement(select(gate_pass.c.time).where(same(gate_pass.c.account_id), same(gate_pass.c.digest)))
+_FAIL = Statement(delete(gate_pass).where(same(gate_pass.c.account_id)))
+_PASS = Statement(adding(gate_pass))
+
+
+def put(tx: Writing, use: Use, target: str, rule: str, revoke: str) -> None:
+    """Set a gate in the place of the one before."""
+    tx.execute(_PUT, use=use, target=target, rule=rule, revoke=revoke, changed=int(time.time()))
+
+
+def get(tx: Reading, use: Use, target: str) -> StoredGate | None:
+    """The gate that was set for exactly this."""
+    return _made(tx.one(_GET, use=use, target=target))
+
+
+def before(tx: Reading, use: Use, address: Address) -> StoredGate | None:
+    """The gate that stands before an address: its own, or its domain's."""
+    return get(tx, use, address.key) or get(tx, use, address.domain)
+
+
+def listing(tx: Reading) -> list[StoredGate]:
+    """All gates, by target."""
+    return [StoredGate(*row) for row in tx.execute(_LISTING)]
+
+
+def remove(tx: Writing, use: Use, target: str) -> bool:
+    """Take a gate away; false when there was none."""
+    return tx.one(_REMOVE, use=use, target=target) is not None
+
+
+def passed(tx: Reading, account_id: int, digest: bytes) -> int | None:
+    """When this account last met this rule with these wallets (`digest` names both); unix seconds."""
+    row = tx.one(_PASSED, account_id=account_id, digest=digest)
+    return None if row is None else int(row[0])
+
+
+def note(tx: Writing, account_id: int, digest: bytes, when: int | None) -> None:
+    """Remember that the account met its gate, or, without a time, that it no longer does."""
+    tx.execute(_FAIL, account_id=account_id)
+    if when is not None:
+        tx.execute(_PASS, account_id=account_id, digest=digest, time=when)
+
+
+def _made(row: Row | None) -> StoredGate | None:
+    return None if row is None else StoredGate(*row)
