@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
+from functools import cache
 from typing import Any
 
 import httpx2 as httpx
@@ -53,7 +55,9 @@ class JsonRpcChain:
             Permanent: it serves another chain.
         """
         # The environment's proxies are for browsers, not for this; redirects would hand our calls to somebody else.
-        async with httpx.AsyncClient(timeout=REQUEST_SECONDS, trust_env=False, follow_redirects=False) as client:
+        async with httpx.AsyncClient(
+            timeout=REQUEST_SECONDS, trust_env=False, follow_redirects=False, verify=_trust()
+        ) as client:
             chain = cls(client, url, key, chain_id)
             serves = _number(await chain._ask("eth_chainId"))
             if serves != chain_id:
@@ -159,6 +163,12 @@ class JsonRpcChain:
                     if len(data) > MAX_ANSWER:
                         raise ValueError("the answer is too long")
         return from_json(data)  # bounded in depth, which the standard library's is only by the stack
+
+
+@cache
+def _trust() -> ssl.SSLContext:
+    """The certificates that are trusted, read once: it takes 20 ms, and connections to chains are opened often."""
+    return httpx.create_ssl_context(trust_env=False)
 
 
 def _refusal(method: str, error: Any) -> Exception:
