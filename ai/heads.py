@@ -24,6 +24,7 @@ DAY = 86_400  # seconds; weights decay once a day
 MAX_PURSES = 4096
 LOOK_EVERY = 64  # lessons between two looks at the number of weights
 BIAS = 0.03  # the bias's share of a message's vector: what is learned about every message at once
+FEW = 64  # features; each of a shorter message weighs no more than one of these
 _MAGIC = b"WXHD"
 _HEADER = struct.Struct("<4sHIIqIIff")  # magic, version, scheme, policy, day, lessons, weights, bias z and n
 _VERSION = 1
@@ -43,6 +44,8 @@ class Policy:
     Attributes:
         rate, beta, l1: FTRL-proximal's; ``rate / beta`` is the most that a lesson of pull 1 moves anything (log-odds).
         reach: a correction lies between -reach and reach.
+        doubt: a weighted sum of so many log-odds counts half, a larger one more, a smaller one less: what a message
+            has in common with a lesson by chance must not move it as much as what makes the two alike.
         half_life: days after which a weight counts half.
         most_weights: kept; the lightest go first.
     """
@@ -51,6 +54,7 @@ class Policy:
     beta: float
     l1: float
     reach: float
+    doubt: float
     half_life: float
     most_weights: int
 
@@ -63,6 +67,11 @@ class Policy:
         """What is left of a weight after so many days."""
         return float(2.0 ** (-max(0, days) / self.half_life))
 
+    def correction(self, raw: float) -> float:
+        """From the weighted sum; rises no faster than it."""
+        size = abs(raw)
+        return math.copysign(min(self.reach, size * size / (size + self.doubt) if size else 0.0), raw)
+
     def slowness(self, n: Floats) -> Floats:
         """The denominator of FTRL-proximal's weight, from the sum of squared gradients."""
         slowness: Floats = (np.float32(self.beta) + np.sqrt(n)) / np.float32(self.rate)
@@ -74,8 +83,8 @@ class Policy:
         return np.where(np.abs(z) <= l1, np.float32(0), -(z - np.sign(z) * l1) / self.slowness(n)).astype(np.float32)
 
 
-PERSON = Policy(rate=2.4, beta=0.1, l1=0.005, reach=10.0, half_life=180.0, most_weights=1 << 15)
-NODE = Policy(rate=0.2, beta=0.1, l1=0.005, reach=3.0, half_life=90.0, most_weights=1 << 17)
+PERSON = Policy(rate=3.0, beta=0.1, l1=0.005, reach=12.0, doubt=6.0, half_life=180.0, most_weights=1 << 15)
+NODE = Policy(rate=0.2, beta=0.1, l1=0.005, reach=3.0, doubt=0.0, half_life=90.0, most_weights=1 << 17)
 
 
 class Head:
@@ -123,10 +132,9 @@ class Head:
         asked = cleaned(features)
         places = np.minimum(np.searchsorted(self.at, asked), len(self.at) - 1)
         known = self.at[places] == asked
-        share = math.sqrt((1 - BIAS**2) / max(1, len(asked)))
-        raw = share * float(self._w[places[known]].sum(dtype=np.float64)) + BIAS * float(self._w[-1])
+        raw = share_of(len(asked)) * float(self._w[places[known]].sum(dtype=np.float64)) + BIAS * float(self._w[-1])
         raw *= self.policy.decay(int(time // DAY) - self.day)
-        return max(-self.policy.reach, min(self.policy.reach, raw))
+        return self.policy.correction(raw)
 
     def to_bytes(self) -> bytes:
         """The head, compact and checked: `from_bytes` gives one that answers and learns alike."""
@@ -187,6 +195,11 @@ def _opened(content: bytes, policy: Policy) -> tuple[int, int, int, tuple[float,
     if len(body) > most or not unpacking.eof or unpacking.unused_data:
         raise HeadError("its parts do not add up")
     return day, lessons, weights, (bias[0], bias[1]), body
+
+
+def share_of(features: int) -> float:
+    """What each of so many features is in a message's vector, whose length is 1, or less for very short messages."""
+    return math.sqrt((1 - BIAS**2) / max(FEW, features))
 
 
 def cleaned(features: Sequence[int]) -> Features:

@@ -1,9 +1,9 @@
 """Lessons, and the trainer that turns them into a head, one at a time.
 
 FTRL-proximal (McMahan et al., "Ad Click Prediction: a View from the Trenches", KDD 2013, algorithm 1) over features of
-a message as a vector of length 1, so that bounds can be told: a lesson's pull is its weight times the error, at most
-its weight, and moves no message's correction by more than ``pull * rate / beta``. Each lesson names purses (its sender,
-its account, its source): what all lessons of a purse pull together is bounded, so nobody moves a head further.
+a message as a vector of length 1 at most, so that bounds can be told: a lesson's pull is its weight times the error, at
+most its weight, and moves no message's correction by more than ``pull * rate / beta``. Each lesson names purses (its
+sender, its account, its source): what all lessons of a purse pull together is bounded, so nobody moves a head further.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ai.hashing import BUCKETS, MOST, hashes
-from ai.heads import BIAS, DAY, LOOK_EVERY, MAX_PURSES, Head, cleaned
+from ai.heads import BIAS, DAY, LOOK_EVERY, MAX_PURSES, Head, cleaned, share_of
 from ai.view import registrable, text_view
 
 _SURE = 8.0  # log-odds of the model beyond which a lesson is as surprising as it gets
@@ -127,10 +127,10 @@ class Trainer:
             return 0.0
         places, share = _places(lesson.facts.hashes)
         raw = share * float(self._w[places[:-1]].sum(dtype=np.float64)) + BIAS * float(self._w[-1])
-        reach = self.policy.reach
-        if raw * (1.0 if lesson.is_spam else -1.0) >= reach:
+        correction = self.policy.correction(raw)
+        if correction * (1.0 if lesson.is_spam else -1.0) >= self.policy.reach:
             return 0.0
-        margin = max(-_SURE, min(_SURE, lesson.facts.excess)) + max(-reach, min(reach, raw))
+        margin = max(-_SURE, min(_SURE, lesson.facts.excess)) + correction
         error = 1.0 / (1.0 + math.exp(-margin)) - float(lesson.is_spam)
         pull = weight * error
         if abs(pull) < _LEAST:
@@ -203,10 +203,9 @@ class Trainer:
 
 
 def _places(features: Sequence[int]) -> tuple[NDArray[np.intp], float]:
-    """Coordinates of the features and of the bias, and what each feature's is in a vector of length 1."""
+    """Coordinates of the features and of the bias, and what each feature is in the vector."""
     found = cleaned(features)
-    share = math.sqrt((1 - BIAS**2) / max(1, len(found)))
-    return np.append(found, BUCKETS).astype(np.intp), share
+    return np.append(found, BUCKETS).astype(np.intp), share_of(len(found))
 
 
 def _single(value: float) -> float:

@@ -132,6 +132,7 @@ def build(corpus: Path, classifier: Classifier, *, tune: bool) -> list[Person]:
         cut = len(mails) * 3 // 5
         people.append(_person(name, mails[:cut], mails[cut:], ham, rest))
     people.append(_consumer(modern, ham, spam))
+    people.append(_everything(people[:-1], ham, spam))
     return people
 
 
@@ -157,6 +158,18 @@ def _consumer(modern: Sequence[Read], ham: Sequence[Read], spam: Sequence[Read])
     mails = [one.mail(is_special=True) for one in modern]
     ordinary = [one for one in ham if one.sample.source != "modern_a"]
     return _person("consumer mail 2025/26", mails[: len(mails) // 2], mails[len(mails) // 2 :], ordinary, spam)
+
+
+def _everything(people: Sequence[Person], ham: Sequence[Read], spam: Sequence[Read]) -> Person:
+    """Somebody with all those interests at once: enough mistakes for 200 corrections."""
+    pattern = "|".join(TOPICS.values())
+    rest = [one for one in spam if not re.search(pattern, one.words)]
+    earlier: list[Mail] = []
+    later: list[Mail] = []
+    for person in people:
+        earlier = _mixed(earlier, [mail for mail in person.earlier if mail.is_special], random.Random(person.name))
+        later += [mail for mail in person.later if mail.is_special]
+    return _person("all of the above", list(dict.fromkeys(earlier)), list(dict.fromkeys(later)), ham, rest)
 
 
 def live(person: Person) -> None:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ai.classifier import Classifier
 from ai.hashing import BUCKETS, MOST
 from ai.heads import DAY, MAX_PURSES, NODE, PERSON, Head, HeadError, Policy, scheme
 from ai.lessons import Facts, Lesson, Purse, Trainer, digest, facts_of, unpack_facts
@@ -127,7 +128,7 @@ def test_purses_are_never_overdrawn(given_lessons: list[Lesson]) -> None:
 
 
 def test_the_most_purses_and_weights_are_bounded() -> None:
-    small = Policy(rate=2.0, beta=0.1, l1=0.0, reach=5.0, half_life=100.0, most_weights=1000)
+    small = Policy(rate=2.0, beta=0.1, l1=0.0, reach=5.0, doubt=1.0, half_life=100.0, most_weights=1000)
     trainer = Trainer(Head.empty(small))
     for number in range(MAX_PURSES + 500):
         hashes = message(number, 20)
@@ -323,7 +324,8 @@ def test_one_sender_cannot_condemn_another() -> None:
     for number in range(1000):
         spam = Facts(like(news, number, 0.3), -1.0, 13, 13)
         trainer.learn(for_person(spam, True, Source.MOVED, NOW))
-    assert trainer.head().correction(news, NOW) < 5.0, "a newsletter that the model is sure of stays where it is"
+    usual = -8.5  # the median excess of ham in the test corpus
+    assert usual + trainer.head().correction(news, NOW) < 0, "a newsletter that the model is sure of stays"
 
 
 def test_replies_teach_the_person_a_little_and_the_node_nothing() -> None:
@@ -345,3 +347,8 @@ def test_traps_are_bounded_together_and_administrators_are_not() -> None:
     )
     assert pulled <= 10.0 + 1e-2
     assert said > 100
+
+
+def test_lessons_and_verdicts_have_the_same_features() -> None:
+    raw = b"From: Nora <nora@far.example>\r\nSubject: teapot\r\n\r\n" + b"It has arrived, thank you all. " * 400
+    assert facts_of(raw, 0.0).hashes == Classifier.load().score(raw).hashes

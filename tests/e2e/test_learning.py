@@ -14,9 +14,12 @@ from pathlib import Path
 import apsw
 import pytest
 
+from ai.classifier import Classifier
 from ai.heads import PERSON, Head
 from ai.lessons import Trainer, unpack_facts
 from ai.teachers import Source, for_person
+from node.checks.learned import probability
+from node.cli.dev import Choice, local_settings
 
 ROUNDS = 600  # looks at the metrics, a tenth of a second apart
 KILLS = 8
@@ -35,6 +38,36 @@ NOTE = (
     "Tea is at four.\r\n\r\nVera\r\n"
 )
 WORDS = ("copper", "velvet", "granite", "maple", "silver", "cotton", "amber", "walnut", "linen", "pearl")
+
+
+@pytest.fixture(scope="module")
+def junk_at() -> float:
+    """A threshold that the offer is well above and the note well below, whatever model ships."""
+    model = Classifier.load()
+    high, low = (max(-8.0, min(8.0, model.score(offer(0, text)).margin)) for text in (OFFER, NOTE))
+    assert high > low + 3
+    return probability(high - min(2.0, (high - low) / 3))
+
+
+@pytest.fixture
+def start(start_node, tmp_path: Path, junk_at: float):
+    """Start nodes on one folder, with that threshold."""
+
+    def begin():
+        folder = tmp_path / "node"
+        local_settings(folder, Choice.AUTO, True)
+        file = folder / "waxseal.toml"
+        text = file.read_text().replace("#junk_at = ...", f"junk_at = {junk_at:.6f}", 1)  # the classifier's comes first
+        assert f"\njunk_at = {junk_at:.6f}" in text.partition("[classifier]")[2].partition("[rspamd]")[0]
+        file.write_text(text)
+        return start_node(folder=folder)
+
+    return begin
+
+
+@pytest.fixture
+def node(start):
+    return start()
 
 
 def offer(number: int, text: str = OFFER) -> bytes:
@@ -122,8 +155,8 @@ def test_a_message_moved_out_of_junk_frees_the_next_one_for_this_person_alone(no
         assert b"personal=" not in client.uid("FETCH", uid, "(BODY.PEEK[HEADER])")[1][0][1]
 
 
-def test_junk_keywords_teach_and_taking_them_off_takes_it_back(start_node) -> None:
-    node = start_node()
+def test_junk_keywords_teach_and_taking_them_off_takes_it_back(start) -> None:
+    node = start()
     send(node, offer(21), 0)
     assert where(node, 21) == "Junk"
     with Heads(node):
@@ -158,8 +191,8 @@ def test_putting_a_message_into_junk_and_deleting_spam(node) -> None:
 
 
 @pytest.mark.parametrize("way", ["undo", "reset"])
-def test_undo_and_reset_take_effect_in_the_running_node(start_node, way: str) -> None:
-    node = start_node()
+def test_undo_and_reset_take_effect_in_the_running_node(start, way: str) -> None:
+    node = start()
     address = node.person()["address"]
     send(node, offer(1), 0)
     with Heads(node):
@@ -174,8 +207,8 @@ def test_undo_and_reset_take_effect_in_the_running_node(start_node, way: str) ->
     assert learn(node, "export", "--account", address) == ""
 
 
-def test_an_administrator_teaches_everybodys_head(start_node, tmp_path: Path) -> None:
-    node = start_node()
+def test_an_administrator_teaches_everybodys_head(start, tmp_path: Path) -> None:
+    node = start()
     files = []
     for number in range(12):
         files.append(tmp_path / f"{number}.eml")
@@ -196,16 +229,16 @@ def test_an_administrator_teaches_everybodys_head(start_node, tmp_path: Path) ->
 
 
 @pytest.mark.slow
-def test_a_lesson_counts_exactly_once_however_often_the_node_is_killed(start_node) -> None:
+def test_a_lesson_counts_exactly_once_however_often_the_node_is_killed(start) -> None:
     chance = random.Random(20261121)
     for number in range(KILLS):
-        node = start_node()
+        node = start()
         send(node, offer(number), 0)
         mailbox = where(node, number)
         move(node, number, mailbox, "INBOX" if mailbox == "Junk" else "Junk")
         threading.Event().wait(chance.uniform(0, 0.3))  # the moment of the kill is the experiment
         node.kill()
-    node = start_node()
+    node = start()
     with Heads(node):
         send(node, offer(99, NOTE), 0)
         move(node, 99, "INBOX", "Junk")
