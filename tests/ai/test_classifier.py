@@ -150,7 +150,7 @@ def test_right_about_mail_of_our_own(classifier: Classifier) -> None:
     caught = [name for name, score in spam.items() if score.label == "spam"]
     assert outranked / 400 >= 0.95
     assert not flagged
-    assert len(caught) >= 10, sorted(set(spam) - set(caught))
+    assert len(caught) >= 9, sorted(set(spam) - set(caught))
 
 
 def test_the_cheap_stage_releases_only_what_the_whole_model_calls_ham(classifier: Classifier) -> None:
