@@ -7,6 +7,7 @@ remembering them.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from transformers import BertForSequenceClassification
@@ -33,14 +34,15 @@ def _pooled(
     model: BertForSequenceClassification, examples: Sequence[Example]
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """(pooled outputs [n, width], targets [n, classes], weights [n, classes]), float32."""
-    model.eval()
+    encoder: Any = model
+    encoder.eval()
     ordered = sorted(examples, key=lambda example: len(example.ids))
     found: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
     with torch.no_grad():
         for start in range(0, len(ordered), _BATCH):
             ids, mask, targets, weights = padded(ordered[start : start + _BATCH])
             with torch.autocast("cpu", dtype=torch.bfloat16):
-                pooled = model.bert(input_ids=ids, attention_mask=mask).pooler_output
+                pooled = encoder.bert(input_ids=ids, attention_mask=mask).pooler_output
             found.append((pooled.float(), targets, weights))
     inputs, targets, weights = (torch.cat(parts) for parts in zip(*found, strict=True))
     return inputs, targets, weights
