@@ -237,7 +237,7 @@ def _for_others(people: Sequence[Person]) -> list[str]:
     trainer = Trainer(Head.empty(NODE))
     for mail in phished.corrections[:200]:
         trainer.learn(for_node(mail.facts, mail.is_spam, Source.ADMINISTRATOR, TIME, None))
-    rows["an administrator, the same 200"] = trainer.head()
+    rows["an administrator, the same corrections"] = trainer.head()
     for accounts in (1, 20):
         trainer = Trainer(Head.empty(NODE))
         for number in range(10_000):
