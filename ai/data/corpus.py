@@ -25,7 +25,7 @@ class Sample:
     """One labelled message: raw bytes, ``is_spam``, the owner's category, and where it came from.
 
     ``labels`` holds every class that is known to apply, or None where only ``is_spam`` and the weak category are known.
-    ``telling`` is "head" or "tail" where only that end of the text makes it what it is: harmless words were put around it.
+    ``telling`` is "head" or "tail" where only that end of the text makes it what it is, or "" for both.
     """
 
     id: str
