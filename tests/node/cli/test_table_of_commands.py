@@ -81,7 +81,7 @@ def test_version(waxseal: Call) -> None:
     ("words", "position", "wanted"),
     [
         ("waxseal acc", 1, ["account"]),
-        ("waxseal account ", 2, ["add", "events", "list", "password", "unlock", "wallet"]),
+        ("waxseal account ", 2, ["add", "did", "events", "list", "password", "remove-wallet", "unlock", "wallet"]),
         ("waxseal send --tl", 2, ["--tls"]),
     ],
 )
