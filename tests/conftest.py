@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 settings.register_profile("house", deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
@@ -108,3 +109,10 @@ def token_chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TokenChain
     finally:
         process.kill()
         process.wait()
+
+
+@pytest.fixture(autouse=True)
+def _logging_of_its_own() -> Iterator[None]:
+    """A command that was called in a test leaves the log bound to that test's standard error, which is closed by then."""
+    yield
+    structlog.reset_defaults()
