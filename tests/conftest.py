@@ -113,6 +113,6 @@ def token_chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TokenChain
 
 @pytest.fixture(autouse=True)
 def _logging_of_its_own() -> Iterator[None]:
-    """A command that was called in a test leaves the log bound to that test's standard error, which is closed by then."""
+    """A command called in a test leaves the log bound to that test's standard error, which is closed by then."""
     yield
     structlog.reset_defaults()
