@@ -129,4 +129,5 @@ def skeleton(text: str) -> str:
     """
     folded = plain_letters(text).translate(_TWINS).casefold().translate(str.maketrans("01358|", "olesbl"))
     folded = "".join(char for char in unicodedata.normalize("NFKD", folded) if char.isalnum())
-    return folded.replace("rn", "m").replace("vv", "w").replace("cl", "d").replace("i", "l")
+    spelled = folded.replace("m", "rn").replace("w", "vv").replace("d", "cl")  # one spelling, then one reading of it
+    return spelled.replace("rn", "m").replace("vv", "w").replace("cl", "d").replace("i", "l")
