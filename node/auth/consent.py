@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
+from node.auth.challenges import USED, Challenges
 from node.auth.refusal import Reason, Refusal
-from node.auth.sessions import fingerprint
-from node.auth.throttle import Pace, Throttle, network
-from node.auth.wallet import NONCE_BYTES, USED, Challenge, owner
-from node.auth.wallet_proof import NONCE_SECONDS, Proved, WalletProofs, read
-from node.base import metrics
-from node.base.log import get_log
-from node.store import nonces
+from node.auth.wallet import Challenge, owner
+from node.auth.wallet_proof import Proved, WalletProofs, read
 from node.store.accounts import Account
 from node.store.database import Database
 from node.store.transaction import Writing
 
-log = get_log(__name__)
 T = TypeVar("T")
 
 _NOT_YOURS = Refusal(
@@ -60,9 +53,7 @@ class Consent:
         self._database = database
         self._proofs = proofs
         self._origin = origin
-        self._clock = clock
-        self._failures = Throttle(Pace(free=10))
-        self._challenges = Throttle(Pace(free=60, first_seconds=1, longest_seconds=30, forget_seconds=60))
+        self._challenges = Challenges(database, clock=clock)
 
     async def challenge(self, deed: Deed, session: str, peer: str) -> Challenge | Refusal:
         """Hand out a nonce for this deed in this browser session.
@@ -71,17 +62,11 @@ class Consent:
             session: the token of a session that is known to be open.
             peer: network address.
         """
-        peer = network(peer)
-        if (wait := self._challenges.wait(peer)) > 0:
-            return Refusal(Reason.TOO_MANY_FAILURES, True, f"too many signatures begun; wait {wait:.0f} seconds", wait)
-        self._challenges.fail(peer)
-        now = int(self._clock())
-        nonce = secrets.token_hex(NONCE_BYTES)
-        await self._database.write(lambda tx: nonces.put(tx, nonce, _owner(deed, session), now + NONCE_SECONDS, now))
-        issued = datetime.fromtimestamp(now, UTC)
-        uri = self._origin + deed.path
-        expires = issued + timedelta(seconds=NONCE_SECONDS)
-        return Challenge(nonce, self._proofs.settings.domain, uri, deed.statement, issued, expires)
+        nonce = await self._challenges.issue(deed.name, session, peer)
+        if isinstance(nonce, Refusal):
+            return nonce
+        uri, domain = self._origin + deed.path, self._proofs.settings.domain
+        return Challenge(nonce.value, domain, uri, deed.statement, nonce.issued_at, nonce.expires)
 
     async def verify(
         self,
@@ -103,39 +88,25 @@ class Consent:
             signed: message and signature, as the wallet gave them.
             work: gets the subject that signed.
         """
-        peer = network(peer)
-        if (wait := self._failures.wait(peer)) > 0:
-            return Refusal(Reason.TOO_MANY_FAILURES, True, f"too many failed signatures; wait {wait:.0f} seconds", wait)
-        proved = await self._prove(deed, session, *signed)
 
-        def attempt(tx: Writing, proved: Proved) -> T | Refusal:
+        def settle(tx: Writing, proved: Proved) -> T | Refusal:
             found = owner(tx, proved)  # 4
             return work(tx, found[1]) if found is not None and found[0].id == account.id else _NOT_YOURS  # 5
 
-        result: T | Refusal
-        if isinstance(proved, Refusal):
-            result = proved
-        else:
-            result = await self._database.write(lambda tx: attempt(tx, proved))
-        outcome = "ok"
-        if isinstance(result, Refusal):
-            outcome = result.reason.value
-            self._failures.fail(peer)
-            log.info("login refused", scope=deed.name, peer=peer, reason=outcome)
-        metrics.logins.labels(deed.name, outcome).inc()
-        return result
+        async def judged() -> T | Refusal:
+            proved = await self._prove(deed, session, *signed)
+            if isinstance(proved, Refusal):
+                return proved
+            return await self._database.write(lambda tx: settle(tx, proved))
+
+        return await self._challenges.attempt(deed.name, peer, judged)
 
     async def _prove(self, deed: Deed, session: str, text: str, signature: str) -> Proved | Refusal:
         claim = read(text)
         proof = self._proofs.check(claim, text, signature, uri=self._origin + deed.path, statement=deed.statement)  # 1
         if isinstance(claim, Refusal):
             return claim
-        now = int(self._clock())
-        fresh = await self._database.write(lambda tx: nonces.take(tx, claim.nonce, _owner(deed, session), now))  # 2
+        fresh = await self._challenges.use(deed.name, session, claim.nonce)  # 2
         if isinstance(proof, Refusal):
             return proof
         return await self._proofs.settle(proof) if fresh else USED  # 3
-
-
-def _owner(deed: Deed, session: str) -> str:
-    return f"{deed.name}:{fingerprint(session).hex()}"

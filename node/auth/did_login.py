@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import identity.refusal
 from identity import did_login
@@ -15,20 +14,20 @@ from identity.credentials.verify import Verifier
 from identity.did.document import Method
 from identity.did.resolve import SelfContained
 from identity.did_login import Proof
+from node.auth.challenges import USED, Challenges
 from node.auth.refusal import Reason, Refusal
-from node.auth.sessions import Sessions, fingerprint
-from node.auth.throttle import Pace, Throttle, network
-from node.auth.wallet import NONCE_BYTES, NONCE_SECONDS, USED, LoggedIn
-from node.base import metrics
+from node.auth.sessions import Sessions
+from node.auth.wallet import LoggedIn
 from node.base.log import get_log
 from node.net.did_resolver import DidResolver
-from node.store import accounts, nonces
+from node.store import accounts
 from node.store.accounts import Account
 from node.store.database import Database
 from node.store.transaction import Writing
 
 log = get_log(__name__)
 
+_PURPOSE = "did"
 _UNBOUND = Refusal(
     Reason.UNBOUND_DID, False, "no mailbox here belongs to this DID; ask whoever runs this node to add it"
 )
@@ -83,25 +82,14 @@ class DidLogin:
         self._origin = origin
         self._domain = origin.partition("://")[2]
         self._clock = clock
-        self._failures = Throttle(Pace(free=10))
-        self._challenges = Throttle(Pace(free=60, first_seconds=1, longest_seconds=30, forget_seconds=60))
+        self._challenges = Challenges(database, clock=clock)
 
     async def challenge(self, browser: str, peer: str) -> DidChallenge | Refusal:
-        """Hand out a nonce that only this browser can use, once, within five minutes.
-
-        Args:
-            browser: a random token in the browser's cookie; binds the nonce against login CSRF.
-            peer: network address.
-        """
-        peer = network(peer)
-        if (wait := self._challenges.wait(peer)) > 0:
-            return Refusal(Reason.TOO_MANY_FAILURES, True, f"too many logins begun; wait {wait:.0f} seconds", wait)
-        self._challenges.fail(peer)
-        now = int(self._clock())
-        nonce = secrets.token_hex(NONCE_BYTES)
-        await self._database.write(lambda tx: nonces.put(tx, nonce, _owner(browser), now + NONCE_SECONDS, now))
-        expires = datetime.fromtimestamp(now, UTC) + timedelta(seconds=NONCE_SECONDS)
-        return DidChallenge(nonce, self._origin, self._domain, expires)
+        """What a proof must carry: good once, in this browser, within five minutes (`Challenges.issue`)."""
+        nonce = await self._challenges.issue(_PURPOSE, browser, peer)
+        if isinstance(nonce, Refusal):
+            return nonce
+        return DidChallenge(nonce.value, self._origin, self._domain, nonce.expires)
 
     async def verify(self, compact: str, browser: str, peer: str) -> DidLoggedIn | Refusal:
         """Open a session for whoever made the proof.
@@ -110,27 +98,15 @@ class DidLogin:
         3. The DID is bound to an account; only then is anything fetched for it. 4. The DID itself signed. 5. Every
         credential that is shown holds. 6. The session is opened in a transaction in which the DID is still bound.
         """
-        peer = network(peer)
-        if (wait := self._failures.wait(peer)) > 0:
-            return Refusal(Reason.TOO_MANY_FAILURES, True, f"too many failed logins; wait {wait:.0f} seconds", wait)
-        result = await self._judged(compact, browser)
-        outcome = "ok"
-        if isinstance(result, Refusal):
-            outcome = result.reason.value
-            self._failures.fail(peer)
-            log.info("login refused", scope="did", peer=peer, reason=outcome)
-        metrics.logins.labels("did", outcome).inc()
-        return result
+        return await self._challenges.attempt(_PURPOSE, peer, lambda: self._judged(compact, browser))
 
     async def _judged(self, compact: str, browser: str) -> DidLoggedIn | Refusal:
         proof = did_login.read(compact)
         if isinstance(proof, identity.refusal.Refusal):
             return _as_ours(proof)
-        now = self._clock()
-        moment = datetime.fromtimestamp(now, UTC)
+        moment = datetime.fromtimestamp(self._clock(), UTC)
         unfit = did_login.judge(proof, frozenset({self._origin, self._domain}), moment)  # 1
-        nonce = proof.nonce
-        fresh = await self._database.write(lambda tx: nonces.take(tx, nonce, _owner(browser), int(now)))  # 2
+        fresh = await self._challenges.use(_PURPOSE, browser, proof.nonce)  # 2
         if unfit is not None:
             return _as_ours(unfit)
         if not fresh:
@@ -158,11 +134,6 @@ class DidLogin:
         if account is None:
             return _UNBOUND
         return DidLoggedIn(account, self._sessions.begin(tx, account), str(proof.did), held)
-
-
-def _owner(browser: str) -> str:
-    """Keeps these nonces apart from the wallets': one that was given out for one kind of proof serves no other."""
-    return f"did:{fingerprint(browser).hex()}"
 
 
 def _as_ours(refusal: identity.refusal.Refusal) -> Refusal:

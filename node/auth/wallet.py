@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 from identity import caip122, eip4361
+from node.auth.challenges import USED, Challenges
 from node.auth.refusal import Reason, Refusal
-from node.auth.sessions import Sessions, fingerprint
-from node.auth.throttle import Pace, Throttle, network
-from node.auth.wallet_proof import NONCE_SECONDS, Proved, WalletProofs, WalletSettings, read
-from node.base import metrics
-from node.base.log import get_log
-from node.store import accounts, nonces
+from node.auth.sessions import Sessions
+from node.auth.wallet_proof import Proved, WalletProofs, WalletSettings, read
+from node.store import accounts
 from node.store.accounts import Account
 from node.store.database import Database
 from node.store.transaction import Reading, Writing
 
-__all__ = ["NONCE_SECONDS", "Challenge", "LoggedIn", "WalletLogin", "WalletSettings"]
+__all__ = ["Challenge", "LoggedIn", "WalletLogin", "WalletSettings"]
 
-log = get_log(__name__)
-
-NONCE_BYTES = 16
 STATEMENT = "Sign in to your mailbox. This signature costs nothing and moves nothing."
 
-USED = Refusal(Reason.USED_NONCE, False, "this login was already used, or is too old; please start again")
+_PURPOSE = "wallet"
 _UNBOUND = Refusal(
     Reason.UNBOUND_WALLET, False, "no mailbox here belongs to this wallet; ask whoever runs this node to add it"
 )
@@ -105,31 +99,15 @@ class WalletLogin:
         self._sessions = sessions
         self._proofs = proofs
         self.settings = proofs.settings
-        self._clock = clock
-        self._failures = Throttle(Pace(free=10))
-        # Every challenge is a row on disk: a stranger gets so many, then they grow slow.
-        self._challenges = Throttle(Pace(free=60, first_seconds=1, longest_seconds=30, forget_seconds=60))
+        self._challenges = Challenges(database, clock=clock)
 
     async def challenge(self, browser: str, peer: str) -> Challenge | Refusal:
-        """Hand out a nonce that only this browser can use, once, within five minutes.
-
-        Args:
-            browser: a random token in the browser's cookie; binds the nonce, so that nobody can be logged in to a
-                stranger's account with a message the stranger signed (login CSRF).
-            peer: network address.
-        """
-        peer = network(peer)
-        if (wait := self._challenges.wait(peer)) > 0:
-            return Refusal(Reason.TOO_MANY_FAILURES, True, f"too many logins begun; wait {wait:.0f} seconds", wait)
-        self._challenges.fail(peer)
-        now = int(self._clock())
-        nonce = secrets.token_hex(NONCE_BYTES)
-        session = fingerprint(browser).hex()
-        await self._database.write(lambda tx: nonces.put(tx, nonce, session, now + NONCE_SECONDS, now))
-        issued = datetime.fromtimestamp(now, UTC)
-        return Challenge(
-            nonce, self.settings.domain, self.settings.uri, STATEMENT, issued, issued + timedelta(seconds=NONCE_SECONDS)
-        )
+        """What is to be signed: good once, in this browser, within five minutes (`Challenges.issue`)."""
+        nonce = await self._challenges.issue(_PURPOSE, browser, peer)
+        if isinstance(nonce, Refusal):
+            return nonce
+        settings = self.settings
+        return Challenge(nonce.value, settings.domain, settings.uri, STATEMENT, nonce.issued_at, nonce.expires)
 
     async def verify(self, text: str, signature: str, browser: str, peer: str) -> LoggedIn | Refusal:
         """Open a session for whoever signed `text`.
@@ -138,25 +116,14 @@ class WalletLogin:
         browser's and unused; it is used up from here on, whatever else is wrong. 3. A contract wallet's chain says
         that it signed. 4. What was proved is bound to an account.
         """
-        peer = network(peer)
-        if (wait := self._failures.wait(peer)) > 0:
-            return Refusal(Reason.TOO_MANY_FAILURES, True, f"too many failed logins; wait {wait:.0f} seconds", wait)
-        result = await self._judge(text, signature, fingerprint(browser).hex())
-        outcome = "ok"
-        if isinstance(result, Refusal):
-            outcome = result.reason.value
-            self._failures.fail(peer)
-            log.info("login refused", scope="wallet", peer=peer, reason=outcome)
-        metrics.logins.labels("wallet", outcome).inc()
-        return result
+        return await self._challenges.attempt(_PURPOSE, peer, lambda: self._judge(text, signature, browser))
 
-    async def _judge(self, text: str, signature: str, session: str) -> LoggedIn | Refusal:
+    async def _judge(self, text: str, signature: str, browser: str) -> LoggedIn | Refusal:
         claim = read(text)
         proof = self._proofs.check(claim, text, signature, uri=self.settings.uri, statement=STATEMENT)  # 1
         if isinstance(claim, Refusal):
             return claim
-        now = int(self._clock())
-        fresh = await self._database.write(lambda tx: nonces.take(tx, claim.nonce, session, now))  # 2
+        fresh = await self._challenges.use(_PURPOSE, browser, claim.nonce)  # 2
         if isinstance(proof, Refusal):
             return proof
         if not fresh:

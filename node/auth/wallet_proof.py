@@ -11,10 +11,9 @@ import identity.refusal
 from identity import caip122, contract_wallet, eip4361, ethereum, solana
 from identity.caip122 import SOLANA, Expectation
 from identity.contract_wallet import Signature
+from node.auth.challenges import NONCE_SECONDS
 from node.auth.contract_wallets import ContractWallets
 from node.auth.refusal import Refusal
-
-NONCE_SECONDS = 300
 
 Claim = eip4361.Message | caip122.Message
 

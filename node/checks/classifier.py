@@ -43,7 +43,7 @@ class Judge(Protocol):
 
     def read(self, message: bytes) -> Reading: ...
 
-    def margins(self, view: View, features: Sequence[int]) -> Margins: ...
+    def margins(self, view: View, features: Sequence[int], *, linear: float | None = None) -> Margins: ...
 
     def cheap(self, view: View, features: Sequence[int]) -> float: ...
 
@@ -136,10 +136,11 @@ class ContentClassifier:
         key = self._campaigns.digest(reading.view)
         if known := self._campaigns.same(key):
             return reading, replace(judge.verdict(reading, known), stage=SAME)
-        borrowed = self._campaigns.near(reading, judge.cheap(reading.view, reading.hashes))
+        linear = judge.cheap(reading.view, reading.hashes)
+        borrowed = self._campaigns.near(reading, linear)
         if borrowed and self._is_junk(score := judge.verdict(reading, borrowed)):
             return reading, replace(score, stage=NEAR, reasons=(str(Words.CAMPAIGN), *score.reasons))
-        margins = judge.margins(reading.view, reading.hashes)
+        margins = judge.margins(reading.view, reading.hashes, linear=linear)
         score = judge.verdict(reading, margins)
         self._campaigns.remember(key, reading, margins, is_spam=self._is_junk(score))
         return reading, score

@@ -59,10 +59,6 @@ class Learned:
         node = self._node
         return node.correction(hashes, self._clock()) if node else 0.0
 
-    def adjust(self, margin: float, hashes: Sequence[int]) -> float:
-        """The margin with the node head's correction."""
-        return margin + self.correction(hashes)
-
     def knows_any(self) -> bool:
         """True when somebody has taught a head of their own: then `folders` is worth a look at the database."""
         return bool(self._taught)
@@ -81,11 +77,6 @@ class Learned:
                 metrics.learned.labels("person", "caught" if folder else "freed").inc()
                 found[account_id] = folder, correction
         return found
-
-    def folder_for(self, tx: Reading, account_id: int, verdict: Verdict) -> str:
-        """SPECIAL-USE name of the folder in which this person gets the message, "" for INBOX."""
-        found = self.folders(tx, (account_id,), verdict).get(account_id)
-        return verdict.folder if found is None else found[0]
 
     def _folder(self, verdict: Verdict, opinion: Opinion, correction: float) -> str:
         """What a person's correction makes of a verdict that is no refusal.

@@ -9,11 +9,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from identity.did_login import MAX_LENGTH
-from node.auth import sessions
+from node.auth.challenges import NONCE_SECONDS
 from node.auth.refusal import Refusal
-from node.auth.wallet import NONCE_SECONDS
+from node.auth.sessions import is_token
 from node.servers.http.body import Body, read_json
-from node.servers.http.house import answer_json, cookie, cookie_name, house, peer, set_cookie
+from node.servers.http.house import answer_json, browser_token, cookie, house, let_in, peer, set_cookie
 from node.servers.http.problem import BAD_REQUEST, answer_problem, answer_refusal
 
 
@@ -31,9 +31,7 @@ async def nonce(request: Request) -> Response:
     """POST /auth/did/nonce: what to sign; bound to this browser, good once, for five minutes."""
     await read_json(request, NonceRequest)
     here = house(request)
-    browser = cookie(request, "browser")
-    if not sessions.is_token(browser):
-        browser = sessions.new_token()
+    browser = browser_token(request)
     challenge = await here.did_login.challenge(browser, peer(request))
     if isinstance(challenge, Refusal):
         return answer_refusal(request, challenge)
@@ -53,14 +51,10 @@ async def verify(request: Request) -> Response:
     sent = await read_json(request, VerifyRequest)
     here = house(request)
     browser = cookie(request, "browser")
-    if not sessions.is_token(browser):
+    if not is_token(browser):
         return answer_problem(request, BAD_REQUEST)
     result = await here.did_login.verify(sent.proof, browser, peer(request))
     if isinstance(result, Refusal):
         return answer_refusal(request, result)
-    if old := cookie(request, "session"):
-        await here.sessions.end(old)
-    response = answer_json({"address": result.account.address, "did": result.did, "location": "/account"})
-    set_cookie(response, here.settings, "session", result.token, here.settings.session_seconds)
-    response.delete_cookie(cookie_name(here.settings, "browser"), path="/", secure=here.settings.is_secure)
-    return response
+    content = {"address": result.account.address, "did": result.did, "location": "/account"}
+    return await let_in(request, result.token, content)

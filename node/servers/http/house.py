@@ -10,6 +10,7 @@ from typing import Any, cast
 from starlette.requests import Request
 from starlette.responses import Response
 
+from node.auth import sessions
 from node.auth.app_passwords import AppPasswords
 from node.auth.consent import Consent
 from node.auth.did_login import DidLogin
@@ -82,6 +83,23 @@ def set_cookie(response: Response, settings: WebSettings, name: str, value: str,
         httponly=True,
         samesite="strict",
     )
+
+
+def browser_token(request: Request) -> str:
+    """The random token that binds a login to this browser; a fresh one where it has none."""
+    token = cookie(request, "browser")
+    return token if sessions.is_token(token) else sessions.new_token()
+
+
+async def let_in(request: Request, token: str, content: Mapping[str, Any]) -> Response:
+    """Answer a login that succeeded: the new session in, the one before it and the login's own cookie out."""
+    here = house(request)
+    if old := cookie(request, "session"):
+        await here.sessions.end(old)
+    response = answer_json(content)
+    set_cookie(response, here.settings, "session", token, here.settings.session_seconds)
+    response.delete_cookie(cookie_name(here.settings, "browser"), path="/", secure=here.settings.is_secure)
+    return response
 
 
 async def visitor(request: Request) -> Account | None:

@@ -12,11 +12,22 @@ import identity.refusal
 from identity import solana
 from identity.caip122 import MAX_LENGTH
 from identity.ethereum import MAX_SIGNATURE
-from node.auth import sessions
+from node.auth.challenges import NONCE_SECONDS
 from node.auth.refusal import Refusal
-from node.auth.wallet import NONCE_SECONDS, Challenge
+from node.auth.sessions import is_token
+from node.auth.wallet import Challenge
 from node.servers.http.body import Body, read_json
-from node.servers.http.house import answer_json, cookie, cookie_name, house, peer, set_cookie, wants_json
+from node.servers.http.house import (
+    answer_json,
+    browser_token,
+    cookie,
+    cookie_name,
+    house,
+    let_in,
+    peer,
+    set_cookie,
+    wants_json,
+)
 from node.servers.http.problem import BAD_REQUEST, Problem, answer_problem, answer_refusal
 from node.servers.http.settings import WebSettings
 
@@ -58,9 +69,7 @@ async def nonce(request: Request) -> Response:
     """POST /auth/siwe/nonce: a nonce bound to this browser, good once, for five minutes."""
     asked = await read_json(request, NonceRequest)
     here = house(request)
-    browser = cookie(request, "browser")
-    if not sessions.is_token(browser):
-        browser = sessions.new_token()
+    browser = browser_token(request)
     challenge = await here.wallet.challenge(browser, peer(request))
     if isinstance(challenge, Refusal):
         return answer_refusal(request, challenge)
@@ -88,17 +97,12 @@ async def verify(request: Request) -> Response:
     sent = await read_json(request, VerifyRequest)
     here = house(request)
     browser = cookie(request, "browser")
-    if not sessions.is_token(browser):
+    if not is_token(browser):
         return answer_problem(request, BAD_REQUEST)
     result = await here.wallet.verify(sent.message, sent.signature, browser, peer(request))
     if isinstance(result, Refusal):
         return answer_refusal(request, result)
-    if old := cookie(request, "session"):
-        await here.sessions.end(old)
-    response = answer_json({"address": result.account.address, "location": "/account"})
-    set_cookie(response, here.settings, "session", result.token, here.settings.session_seconds)
-    response.delete_cookie(cookie_name(here.settings, "browser"), path="/", secure=here.settings.is_secure)
-    return response
+    return await let_in(request, result.token, {"address": result.account.address, "location": "/account"})
 
 
 async def logout(request: Request) -> Response:

@@ -20,7 +20,7 @@ from identity.refusal import Refusal as ProofRefusal
 from node.auth.did_login import DidLoggedIn, DidLogin
 from node.auth.refusal import Reason, Refusal
 from node.auth.sessions import Sessions, new_token
-from node.auth.wallet import NONCE_SECONDS
+from node.auth.challenges import NONCE_SECONDS
 from node.base.address import parse_address
 from node.net.did_resolver import DidResolver
 from node.store import accounts
@@ -144,7 +144,7 @@ async def test_a_wallets_nonce_is_none_of_ours(desk: Desk, bound: Any, database:
     from node.store import nonces
 
     signer = await bound(somebody())
-    owner = fingerprint(desk.browser).hex()
+    owner = f"wallet:{fingerprint(desk.browser).hex()}"
     await database.write(lambda tx: nonces.put(tx, "f" * 32, owner, START + 100, START))
     assert reason(await desk.send(token(signer, "f" * 32))) == Reason.USED_NONCE
 

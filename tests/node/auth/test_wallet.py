@@ -14,7 +14,8 @@ from identity.refusal import Reason as Proof
 from node.auth.contract_wallets import ContractWallets
 from node.auth.refusal import Reason, Refusal
 from node.auth.sessions import Sessions, new_token
-from node.auth.wallet import NONCE_SECONDS, Challenge, LoggedIn, WalletLogin, WalletSettings
+from node.auth.challenges import NONCE_SECONDS
+from node.auth.wallet import Challenge, LoggedIn, WalletLogin, WalletSettings
 from node.auth.wallet_proof import WalletProofs
 from node.store.accounts import Account
 from node.store.database import Database

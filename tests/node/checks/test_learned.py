@@ -61,10 +61,8 @@ async def people(tmp_path):
 
 async def folders(people, asked: Verdict) -> list[str]:
     database, learned = people
-    return [
-        await database.read(lambda tx, account_id=account_id: learned.folder_for(tx, account_id, asked))
-        for account_id in (1, 2, 3, 4)
-    ]
+    found = await database.read(lambda tx: learned.folders(tx, (1, 2, 3, 4), asked))
+    return [found.get(account_id, (asked.folder,))[0] for account_id in (1, 2, 3, 4)]
 
 
 async def test_each_persons_head_decides_for_that_person(people) -> None:
@@ -131,11 +129,11 @@ async def test_a_changed_head_is_used_and_memory_is_bounded(people, monkeypatch:
 
 async def test_the_nodes_head_adjusts_everybodys_margin(people) -> None:
     database, learned = people
-    assert learned.adjust(1.0, HASHES) == 1.0
+    assert learned.correction(HASHES) == 0.0
     node = head(True, 40, NODE)
     await database.write(lambda tx: heads.put(tx, None, Stored(None, 0, 1, 0, 0, node.to_bytes())))
     await database.read(learned.catch_up)
-    assert learned.adjust(1.0, HASHES) == 1.0 + node.correction(HASHES, NOW) > 1.2
+    assert learned.correction(HASHES) == node.correction(HASHES, NOW) > 0.2
     await database.write(lambda tx: heads.reset(tx, None, 1))
     await database.read(learned.catch_up)
-    assert learned.adjust(1.0, HASHES) == 1.0
+    assert learned.correction(HASHES) == 0.0
