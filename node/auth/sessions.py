@@ -50,7 +50,7 @@ class Sessions:
         """Open a session within a transaction and return its token."""
         token, now = new_token(), int(self._clock())
         web_sessions.expire(tx, now)
-        web_sessions.add(tx, fingerprint(token), account.id, now + self.seconds)
+        web_sessions.add(tx, fingerprint(token), account.id, now + self.seconds, now)
         return token
 
     async def account(self, token: str) -> Account | None:
@@ -64,6 +64,14 @@ class Sessions:
             return None if account_id is None else accounts.get(tx, account_id)
 
         return await self._database.read(find)
+
+    async def age(self, token: str) -> float | None:
+        """Seconds since the login that opened this session; None for an unknown, ended or expired one."""
+        if not is_token(token):
+            return None
+        now = self._clock()
+        began = await self._database.read(lambda tx: web_sessions.began(tx, fingerprint(token), int(now)))
+        return None if began is None else now - began
 
     async def end(self, token: str) -> None:
         """Close a session, now and for every copy of its token."""

@@ -94,7 +94,30 @@ web_session = _table(
     _bytes("token_sha256", primary_key=True),
     _int("account_id", _of("account.id"), index=True),
     _int("expires", index=True),
+    Column("began", Integer, nullable=False, server_default=text("0")),  # 0: before this was written down
     rowid=False,
+)
+
+passkey_owner = _table(
+    "passkey_owner",
+    _int("account_id", _of("account.id"), primary_key=True),
+    _bytes("handle", unique=True),  # WebAuthn's user handle: random, says nothing about the person
+)
+
+passkey = _table(
+    "passkey",
+    _int("id", primary_key=True),
+    _int("account_id", _of("account.id"), index=True),
+    _bytes("credential_id", unique=True),
+    _bytes("public_key"),  # COSE_Key
+    _int("sign_count"),
+    _text("name"),
+    _text("transports"),  # words joined by a space
+    _int("backup_eligible"),
+    _int("backed_up"),
+    _int("created"),
+    Column("last_used", Integer),
+    reuse=False,  # an admin's command must not meet another passkey
 )
 
 # --- token gates ------------------------------------------------------------------------------------------------------

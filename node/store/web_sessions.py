@@ -11,20 +11,28 @@ from node.store.transaction import Reading, Writing
 _C = web_session.c
 _ADD = Statement(adding(web_session))
 _GET = Statement(select(_C.account_id).where(same(_C.token_sha256), _C.expires > bindparam("now")))
+_BEGAN = Statement(select(_C.began).where(same(_C.token_sha256), _C.expires > bindparam("now")))
 _REMOVE = Statement(delete(web_session).where(same(_C.token_sha256)))
 _REMOVE_ALL = Statement(delete(web_session).where(same(_C.account_id)))
+_REMOVE_OTHERS = Statement(delete(web_session).where(same(_C.account_id), _C.token_sha256 != bindparam("kept")))
 _EXPIRE = Statement(delete(web_session).where(_C.expires <= bindparam("now")))
 
 
-def add(tx: Writing, token_sha256: bytes, account_id: int, expires: int) -> None:
+def add(tx: Writing, token_sha256: bytes, account_id: int, expires: int, began: int = 0) -> None:
     """Open a session. The store sees the token's hash only, so a stolen database logs nobody in."""
-    tx.execute(_ADD, token_sha256=token_sha256, account_id=account_id, expires=expires)
+    tx.execute(_ADD, token_sha256=token_sha256, account_id=account_id, expires=expires, began=began)
 
 
 def get(tx: Reading, token_sha256: bytes, now: int) -> int | None:
     """The account id behind a token that has not expired at `now`, or None."""
     account_id: int | None = tx.value(_GET, token_sha256=token_sha256, now=now)
     return account_id
+
+
+def began(tx: Reading, token_sha256: bytes, now: int) -> int | None:
+    """When the session was opened, unix seconds; None when there is none, or it has expired at `now`."""
+    when: int | None = tx.value(_BEGAN, token_sha256=token_sha256, now=now)
+    return when
 
 
 def remove(tx: Writing, token_sha256: bytes) -> None:
@@ -35,6 +43,11 @@ def remove(tx: Writing, token_sha256: bytes) -> None:
 def remove_all(tx: Writing, account_id: int) -> None:
     """Log an account out in every browser."""
     tx.execute(_REMOVE_ALL, account_id=account_id)
+
+
+def remove_others(tx: Writing, account_id: int, kept: bytes) -> None:
+    """Log an account out in every browser but the one whose token has this hash."""
+    tx.execute(_REMOVE_OTHERS, account_id=account_id, kept=kept)
 
 
 def expire(tx: Writing, now: int) -> None:
