@@ -96,7 +96,8 @@ class DidLogin:
 
         1. The proof is for us, and for now. 2. Its nonce is this browser's and unused; it is used up from here on.
         3. The DID is bound to an account; only then is anything fetched for it. 4. The DID itself signed. 5. Every
-        credential that is shown holds. 6. The session is opened in a transaction in which the DID is still bound.
+        credential that is shown holds. 6. A token gate before the mailbox lets its owner in. 7. The session is opened
+        in a transaction in which the DID is still bound.
         """
         return await self._challenges.attempt(_PURPOSE, peer, lambda: self._judged(compact, browser))
 
@@ -113,12 +114,14 @@ class DidLogin:
             return USED
         account = await self._database.read(lambda tx: accounts.bound(tx, str(proof.did)))  # 3
         refusal = await self._prove(proof, account)  # 4
-        if refusal is not None:
-            return refusal
+        if refusal is not None or account is None:
+            return refusal or _UNBOUND
         held = await did_login.verify_credentials(proof, self._verifier, moment)  # 5
         if isinstance(held, identity.refusal.Refusal):
             return _as_ours(held)
-        return await self._database.write(lambda tx: self._open(tx, proof, held))  # 6
+        if (shut := await self._sessions.admit(account)) is not None:  # 6
+            return shut
+        return await self._database.write(lambda tx: self._open(tx, proof, held, account))  # 7
 
     async def _prove(self, proof: Proof, account: Account | None) -> Refusal | None:
         """Whether the DID signed. A stranger's DID is judged by what it says itself, and nothing is fetched for it."""
@@ -129,9 +132,9 @@ class DidLogin:
         log.info("did login not proved", bound=account is not None, reason=method.reason.value)
         return _NOT_PROVED
 
-    def _open(self, tx: Writing, proof: Proof, held: tuple[Credential, ...]) -> DidLoggedIn | Refusal:
-        account = accounts.bound(tx, str(proof.did))
-        if account is None:
+    def _open(self, tx: Writing, proof: Proof, held: tuple[Credential, ...], account: Account) -> DidLoggedIn | Refusal:
+        owner = accounts.bound(tx, str(proof.did))
+        if owner is None or owner.id != account.id:
             return _UNBOUND
         return DidLoggedIn(account, self._sessions.begin(tx, account), str(proof.did), held)
 

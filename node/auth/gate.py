@@ -136,6 +136,14 @@ class Gate:
         metrics.logins.labels(scope, outcome).inc()
         return result
 
+    async def admit(self, account: Account) -> Refusal | None:
+        """What stands in the way of somebody recognised by other means (wallet, DID, passkey): a token gate, or None.
+
+        Raises:
+            Temporary: the store cannot be read now.
+        """
+        return None if self._doorkeeper is None else await self._doorkeeper.login(account)
+
     def _attempt(self, username: str, password: str, peer: str) -> _Attempt:
         address: Address | None = None
         # What UTF-8 cannot hold (lone surrogates) never reaches the database, which would choke on it.
@@ -218,7 +226,7 @@ class Gate:
         while len(self._friends) > FRIENDS:
             self._friends.popitem(last=False)
         await self._mark(row)
-        if self._doorkeeper and (refusal := await self._doorkeeper.login(person.account)) is not None:  # 6
+        if (refusal := await self.admit(person.account)) is not None:  # 6
             return refusal
         return Entry(person.account, row)
 

@@ -6,8 +6,9 @@ import hashlib
 import re
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
+from node.auth.refusal import Refusal
 from node.store import accounts, web_sessions
 from node.store.accounts import Account
 from node.store.database import Database
@@ -15,6 +16,14 @@ from node.store.transaction import Reading, Writing
 
 TOKEN_SIZE = 32  # octets
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}\Z")
+
+Admit = Callable[[Account], Awaitable[Refusal | None]]
+"""Why somebody who proved who they are is not let in all the same: `Gate.admit`."""
+
+
+async def admit_all(_account: Account) -> Refusal | None:
+    """There are no token gates."""
+    return None
 
 
 def new_token() -> str:
@@ -38,11 +47,20 @@ class Sessions:
     Args:
         database: where sessions are kept.
         seconds: how long a session lasts.
+        admit: every login asks this once it knows who is there, before it begins a session.
         clock: unix seconds.
     """
 
-    def __init__(self, database: Database, *, seconds: int, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        seconds: int,
+        admit: Admit = admit_all,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._database = database
+        self.admit = admit
         self.seconds = seconds
         self._clock = clock
 

@@ -114,7 +114,8 @@ class WalletLogin:
 
         1. The message is for us, for now, and signed by a key, or maybe by a contract wallet. 2. Its nonce is this
         browser's and unused; it is used up from here on, whatever else is wrong. 3. A contract wallet's chain says
-        that it signed. 4. What was proved is bound to an account.
+        that it signed. 4. What was proved is bound to an account. 5. A token gate before the mailbox lets its owner in.
+        6. The session is opened in a transaction in which it is still bound.
         """
         return await self._challenges.attempt(_PURPOSE, peer, lambda: self._judge(text, signature, browser))
 
@@ -131,11 +132,18 @@ class WalletLogin:
         proved = await self._proofs.settle(proof)  # 3
         if isinstance(proved, Refusal):
             return proved
-        return await self._database.write(lambda tx: self._open(tx, proved))
+        found = await self._database.read(lambda tx: owner(tx, proved))  # 4
+        if found is None:
+            return _UNBOUND
+        if (refusal := await self._sessions.admit(found[0])) is not None:  # 5
+            return refusal
+        return await self._database.write(lambda tx: self._open(tx, proved, found[0]))  # 6
 
-    def _open(self, tx: Writing, proved: Proved) -> LoggedIn | Refusal:
-        found = owner(tx, proved)  # 4
-        return _UNBOUND if found is None else LoggedIn(found[0], self._sessions.begin(tx, found[0]))
+    def _open(self, tx: Writing, proved: Proved, account: Account) -> LoggedIn | Refusal:
+        found = owner(tx, proved)
+        if found is None or found[0].id != account.id:
+            return _UNBOUND
+        return LoggedIn(account, self._sessions.begin(tx, account))
 
 
 def owner(tx: Reading, proved: Proved) -> tuple[Account, str] | None:

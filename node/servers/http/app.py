@@ -93,7 +93,7 @@ class WebApp:
         checkpoint: Checkpoint | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        sessions = Sessions(database, seconds=settings.session_seconds, clock=clock)
+        sessions = Sessions(database, seconds=settings.session_seconds, admit=gate.admit, clock=clock)
         proofs = WalletProofs(settings.wallet, contracts or ContractWallets({}), clock)
         app = Starlette(
             routes=list(ROUTES),

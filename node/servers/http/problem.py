@@ -39,7 +39,12 @@ BROKEN = Problem(
 SHORTAGE = Problem(
     503, "temporary", "This does not work right now", "The node is short of something it needs. Try again in a minute."
 )
-_STATUS = {Reason.TOO_MANY_FAILURES.value: 429, Reason.BUSY.value: 429, Reason.CHAIN_AWAY.value: 503}
+_STATUS = {
+    Reason.TOO_MANY_FAILURES.value: 429,
+    Reason.BUSY.value: 429,
+    Reason.CHAIN_AWAY.value: 503,
+    Reason.GATE_UNKNOWN.value: 503,
+}
 METHOD = Problem(405, "method", "That is not how this page works", "Go back to the start page.")
 
 
