@@ -10,11 +10,13 @@ async function built(source, name) {
   return { contract: name, compiler: "solc 0.8.37", abi, bytecode, deployedBytecode };
 }
 
-async function tokens() {
-  const names = ["Coin", "Ticket", "Badge", "Odd"];
-  const made = await Promise.all(names.map((name) => built("test/Tokens", name)));
+async function bytecodes(source, names) {
+  const made = await Promise.all(names.map((name) => built(source, name)));
   return Object.fromEntries(made.map(({ contract, bytecode }) => [contract, bytecode]));
 }
+
+const TOKENS = ["Coin", "Ticket", "Badge", "Odd"];
+const ENS = ["EnsRegistry", "EnsResolver", "EnsWildcard", "EnsOffchain"];
 
 const FILES = [
   ["node/anchor/TreeHeads.json", "contracts/TreeHeads.sol", await built("TreeHeads", "TreeHeads")],
@@ -26,7 +28,8 @@ const FILES = [
       await built("examples/Wallets", name),
     ]),
   )),
-  ["tests/contracts/tokens.json", "contracts/test/Tokens.sol", await tokens()],
+  ["tests/contracts/tokens.json", "contracts/test/Tokens.sol", await bytecodes("test/Tokens", TOKENS)],
+  ["tests/contracts/ens.json", "contracts/test/Ens.sol", await bytecodes("test/Ens", ENS)],
 ];
 
 for (const [target, source, content] of FILES) {

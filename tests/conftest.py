@@ -48,7 +48,12 @@ class TokenChain:
     def __init__(self, url: str) -> None:
         self.url = url
         self.people: list[str] = self.ask("eth_accounts")
-        self._bytecode = json.loads((ROOT / "tests" / "contracts" / "tokens.json").read_text())
+        folder = ROOT / "tests" / "contracts"
+        self._bytecode = {
+            name: code
+            for file in ("tokens", "ens")
+            for name, code in json.loads((folder / f"{file}.json").read_text()).items()
+        }
 
     def ask(self, method: str, *params: Any) -> Any:
         body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
@@ -68,11 +73,13 @@ class TokenChain:
         raise AssertionError("the transaction is in no block")
 
     def deploy(self, name: str, *arguments: Any) -> str:
-        """The address, with its checksum, of a new contract of tests/contracts/tokens.json."""
+        """The address, with its checksum, of a new contract of tests/contracts/tokens.json or ens.json."""
         from eth_abi import encode
         from eth_utils import to_checksum_address
 
-        kinds = {"Coin": ["uint8"], "Odd": ["uint8", "bytes"]}.get(name, [])
+        kinds = {"Coin": ["uint8"], "Odd": ["uint8", "bytes"], "EnsOffchain": ["address", "address", "string"]}.get(
+            name, []
+        )
         receipt = self._send({"data": self._bytecode[name] + encode(kinds, arguments).hex()})
         return str(to_checksum_address(receipt["contractAddress"]))
 

@@ -11,7 +11,7 @@ from typing import Any
 import trio
 from pydantic_core import from_json
 
-from identity.gates.tokens import Answer, Balance, Fault, Question
+from identity.gates.tokens import Answer, Balance, Call, Fault, Question
 from node.base import metrics
 from node.base.config_chains import Chains
 from node.base.errors import RemoteProtocolError, Temporary
@@ -119,13 +119,29 @@ class Reader:
             Moved: the block is no longer in the chain.
             Temporary: the server does not answer, or nonsense.
         """
-        at = {"blockHash": "0x" + block.hash.hex(), "requireCanonical": True}
-        asked = [_request(question, at) for question in questions]
+        asked = [_request(question, _at(block)) for question in questions]
         found: list[Answer] = []
         for start in range(0, len(asked), BATCH):
             items = await self._ask(asked[start : start + BATCH])
             found += [_answer(question, item) for question, item in zip(questions[start:], items, strict=False)]
         return found
+
+    async def view(self, block: Block, call: Call) -> tuple[Answer, bytes]:
+        """One call as `answers` makes it, and what the contract gave back as it reverted, b"" where it did not.
+
+        Raises:
+            Moved, Temporary: as `answers`.
+        """
+        (item,) = await self._ask([_request(call, _at(block))])
+        error = item.get("error")
+        data = error.get("data") if isinstance(error, dict) else None
+        if isinstance(data, dict):  # some servers wrap it
+            data = data.get("data")
+        reverted = b""
+        if isinstance(data, str) and data.startswith("0x"):
+            with suppress(ValueError):
+                reverted = bytes.fromhex(data[2:])
+        return Fault.REVERTED if reverted else _answer(call, item), reverted
 
     async def _ask(self, questions: Sequence[tuple[str, list[Any]]]) -> list[dict[str, Any]]:
         """One batch (JSON-RPC 2.0 §6): the response objects, in the questions' order."""
@@ -159,6 +175,10 @@ async def open_readers(settings: Chains, fresh_seconds: float) -> AsyncIterator[
                 service = await stack.enter_async_context(WebService.open(url, f"the server of {chain}"))
                 readers[chain] = Reader(service, chain, settings, fresh_seconds)
         yield readers
+
+
+def _at(block: Block) -> dict[str, Any]:
+    return {"blockHash": "0x" + block.hash.hex(), "requireCanonical": True}
 
 
 def _request(question: Question, at: dict[str, Any]) -> tuple[str, list[Any]]:
