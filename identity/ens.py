@@ -64,7 +64,7 @@ def _by_the_book(text: str) -> str:
     from ens_normalize import DisallowedSequence, ens_normalize  # noqa: PLC0415
 
     try:
-        return ens_normalize(text)
+        return str(ens_normalize(text))
     except DisallowedSequence as error:
         raise EnsError(f"no name of ENS: {str(error)[:120]}") from None
 
