@@ -46,6 +46,8 @@ class Reason(StrEnum):
     LOOP = "mail-loop"
     NOT_LOCAL = "not-local"
     UNKNOWN_RECIPIENT = "unknown-recipient"
+    INSIDERS_ONLY = "insiders-only"
+    OVER_QUOTA = "over-quota"
     NOT_YOUR_ADDRESS = "not-your-address"
     SENDING_RESTRICTED = "sending-restricted"
     TOO_DEEP = "headers-too-large"

@@ -14,7 +14,7 @@ from node.base.reply import Reply
 from node.checks.learned import Learned, told
 from node.checks.opinion import Opinion, Reason, Verdict
 from node.checks.panel import Panel, Subject
-from node.directory.resolve import Foreign, Local, Resolution, resolve
+from node.directory.resolve import Foreign, Resolution, Several, readers, resolve
 from node.flow.deliver import Order, deliver
 from node.flow.held import Holding, Why, hold
 from node.flow.parcel import pack
@@ -33,6 +33,8 @@ SENDER_FINE = Reply(250, "2.1.0", "Fine")
 RECIPIENT_FINE = Reply(250, "2.1.5", "Fine")
 NO_SUCH_PERSON = Reply(550, "5.1.1", "Nobody has this address here")
 NOT_OURS = Reply(550, "5.7.1", "This server does not take mail for that domain; log in on port 587 or 465 to send")
+INSIDERS_ONLY = Reply(550, "5.7.1", "Only people who log in here may write to this group")
+OVER_QUOTA = Reply(452, "4.2.2", "The mailbox is full; try again later")  # RFC 3463 §3.3
 _LOOKED_AT = 256 << 10  # octets the checks get to see
 
 
@@ -62,9 +64,12 @@ class Accept:
     async def recipient(self, session: Session, transaction: Transaction, address: Address) -> Reply:
         """Only people of ours: mail that cannot be delivered is refused here, where its sender is still told."""
         resolution = await self.premises.directory.resolve(address)
-        if isinstance(resolution, Local):
-            return RECIPIENT_FINE
-        return refusal(resolution)
+        if not readers(resolution):
+            return refusal(resolution)
+        if isinstance(resolution, Several) and resolution.inside:
+            metrics.recipients_refused.labels(Reason.INSIDERS_ONLY).inc()
+            return INSIDERS_ONLY
+        return await space(self.premises, resolution, transaction)
 
     def incoming(self) -> Incoming:
         """Where the content is written."""
@@ -91,8 +96,8 @@ class Accept:
         subject: Subject,
     ) -> Reply:
         host = self.premises.hostname
-        folders = await self._own_folders(transaction, verdict)
-        shown = _personal(verdict, folders) if len(transaction.recipients) == 1 else verdict
+        folders, alone = await self._own_folders(transaction, verdict)
+        shown = _personal(verdict, folders) if alone else verdict
         parcel = await pack(
             self.premises.database, incoming, trace_header(host, session, transaction, shown.header(host))
         )
@@ -115,21 +120,27 @@ class Accept:
             metrics.held_messages.inc()
         return Reply(250, "2.0.0", f"Kept as {session.id}, log entry {leaf}")
 
-    async def _own_folders(self, transaction: Transaction, verdict: Verdict) -> dict[int, tuple[str, float]]:
-        """For people whose own head decides otherwise than the node: folder and correction. It never costs mail."""
+    async def _own_folders(
+        self, transaction: Transaction, verdict: Verdict
+    ) -> tuple[dict[int, tuple[str, float]], bool]:
+        """For people whose own head decides otherwise than the node: folder and correction. It never costs mail.
+
+        True beside it when one person alone reads the message.
+        """
         learned = self.learned
         if learned is None or not learned.knows_any():
-            return {}
+            return {}, False
 
-        def query(tx: Reading) -> dict[int, tuple[str, float]]:
-            found = (resolve(tx, address) for address in transaction.recipients)
-            return learned.folders(tx, [one.account.id for one in found if isinstance(one, Local)], verdict)
+        def query(tx: Reading) -> tuple[dict[int, tuple[str, float]], bool]:
+            found = [one.account.id for address in transaction.recipients for one in readers(resolve(tx, address))]
+            people = list(dict.fromkeys(found))
+            return learned.folders(tx, people, verdict), len(people) == 1
 
         try:
             return await self.premises.database.read(query)
         except Exception:  # what was learned is no reason to keep mail out
             log.exception("learned.crashed")
-            return {}
+            return {}, False
 
 
 def _personal(verdict: Verdict, folders: Mapping[int, tuple[str, float]]) -> Verdict:
@@ -147,6 +158,15 @@ def refusal(resolution: Resolution) -> Reply:
     reason = Reason.NOT_LOCAL if foreign else Reason.UNKNOWN_RECIPIENT
     metrics.recipients_refused.labels(reason).inc()
     return NOT_OURS if foreign else NO_SUCH_PERSON
+
+
+async def space(premises: Premises, found: Resolution, transaction: Transaction) -> Reply:
+    """Fine, or the words for a full mailbox. The sender keeps the message and tries again."""
+    if await premises.directory.has_room(found, transaction.declared_size or 0):
+        return RECIPIENT_FINE
+    transaction.refused += 1
+    metrics.recipients_refused.labels(Reason.OVER_QUOTA).inc()
+    return OVER_QUOTA
 
 
 async def _subject(session: Session, transaction: Transaction, incoming: Incoming) -> Subject:

@@ -13,13 +13,13 @@ from node.anchor.leaf import Direction, Leaf
 from node.anchor.log import Log
 from node.base.address import Address
 from node.base.errors import Temporary
-from node.directory.resolve import Foreign, Local, resolve
+from node.directory.resolve import Foreign, Local, readers, resolve
 from node.flow.acquaintance import remember, remember_sent
 from node.flow.parcel import Parcel
 from node.mail.correspondence import Correspondence
 from node.store import blobs, mailboxes, messages, spool
-from node.store.accounts import Account
 from node.store.database import Writing
+from node.store.mailboxes import Mailbox
 
 SPOOL_SECONDS = 5 * 24 * 3600  # RFC 5321 §4.5.4.1: "at least 4-5 days"
 
@@ -76,12 +76,14 @@ def deliver(tx: Writing, parcel: Parcel, order: Order, log: Log) -> int:
     reached: dict[int, str] = {}  # accounts, and the folder of each
     for address in order.recipients:
         resolution = resolve(tx, address)
-        if isinstance(resolution, Local):
-            if resolution.account.id not in reached:
-                folder = order.folders.get(resolution.account.id, order.folder)
-                reached[resolution.account.id] = folder
-                _keep(tx, kept, resolution.account, folder)
-        elif isinstance(resolution, Foreign) and order.may_leave:
+        for reader in readers(resolution):
+            if reader.account.id not in reached:
+                folder = order.folders.get(reader.account.id, order.folder)
+                reached[reader.account.id] = folder
+                _keep(tx, kept, reader, folder)
+        if readers(resolution):
+            continue
+        if isinstance(resolution, Foreign) and order.may_leave:
             spool.add(
                 tx,
                 kept.blob,
@@ -102,9 +104,24 @@ def deliver(tx: Writing, parcel: Parcel, order: Order, log: Log) -> int:
     return log.append(tx, Leaf(prepared.sha256, order.direction, parcel.received, parcel.salt))
 
 
-def _keep(tx: Writing, kept: _Kept, account: Account, folder: str) -> None:
-    mailbox = mailboxes.special(tx, account.id, folder) if folder else None
+def _keep(tx: Writing, kept: _Kept, reader: Local, folder: str) -> None:
+    account = reader.account
+    mailbox = mailboxes.special(tx, account.id, folder) if folder else _of_tag(tx, reader)
     mailbox = mailbox or mailboxes.find(tx, account.id, "INBOX")
     assert mailbox is not None  # every account has an inbox, and nobody can delete it
     parcel = kept.parcel
     messages.add(tx, mailbox.id, kept.blob, kept.size, parcel.summary, internaldate=parcel.received)
+
+
+def _of_tag(tx: Writing, reader: Local) -> Mailbox | None:
+    """The mailbox that the address's tag names, without regard to case.
+
+    Never one with a use of its own: strangers would put mail among what one has sent, or where nobody looks.
+    """
+    wanted = reader.folder.casefold()
+    if not wanted:
+        return None
+    for mailbox in mailboxes.listing(tx, reader.account.id):
+        if mailbox.name.casefold() == wanted and mailbox.selectable and not mailbox.special_use:
+            return mailbox
+    return None

@@ -14,7 +14,7 @@ from node.anchor.leaf import Direction, Leaf
 from node.anchor.log import Log
 from node.base.address import parse_address
 from node.base.errors import Permanent
-from node.directory.resolve import Local, resolve
+from node.directory.resolve import readers, resolve
 from node.flow.deliver import Order, RecipientGone, deliver
 from node.flow.parcel import Parcel, small_parcel
 from node.mail.compose import one_line
@@ -60,12 +60,13 @@ def hold(tx: Writing, parcel: Parcel, order: Order, log: Log, holding: Holding, 
         RecipientGone: nothing is kept.
     """
     prepared = parcel.prepared()
-    readers: dict[int, str] = {}
+    reached: dict[int, str] = {}
     for address in order.recipients:
-        resolution = resolve(tx, address)
-        if not isinstance(resolution, Local):
+        people = readers(resolve(tx, address))
+        if not people:
             raise RecipientGone(f"{address} was removed while its mail was coming in")
-        readers.setdefault(resolution.account.id, str(address))
+        for reader in people:
+            reached.setdefault(reader.account.id, str(address))
     message = Held(
         id=0,
         blob_id=blobs.add(tx, prepared),
@@ -77,12 +78,12 @@ def hold(tx: Writing, parcel: Parcel, order: Order, log: Log, holding: Holding, 
         verdict=why.reason,
         received=parcel.received,
         expires=parcel.received + holding.seconds,
-        recipients=readers,
+        recipients=reached,
     )
     number = held.add(tx, message, parcel.summary)
     leaf = log.append(tx, Leaf(prepared.sha256, order.direction, parcel.received, parcel.salt))
     if holding.notices:
-        for account_id in readers:
+        for account_id in reached:
             if not held.has_since(tx, account_id, parcel.received - DAY, number):
                 _tell(tx, account_id, log, holding, _held_note(holding, number, message), parcel.received)
     return leaf

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
@@ -17,8 +17,9 @@ from node.base.address import Address, AddressError, parse_address
 from node.base.log import get_log
 from node.base.reply import Reply
 from node.checks.opinion import Reason
-from node.directory.resolve import Unknown
-from node.flow.accept import NO_SUCH_PERSON, RECIPIENT_FINE, SENDER_FINE
+from node.directory.resolve import Foreign, Several, Unknown
+from node.directory.senders import may_send_as, same_house
+from node.flow.accept import INSIDERS_ONLY, NO_SUCH_PERSON, RECIPIENT_FINE, SENDER_FINE, space
 from node.flow.deliver import Order, deliver
 from node.flow.parcel import Parcel, pack
 from node.flow.premises import Premises
@@ -35,10 +36,11 @@ from node.store.incoming import Incoming
 log = get_log(__name__)
 
 LOG_IN_FIRST = Reply(530, "5.7.0", "Log in first")  # RFC 4954 §6
-NOT_YOUR_ADDRESS = Reply(550, "5.7.1", "That sender address is not yours")
-NOT_YOUR_FROM = Reply(550, "5.7.1", "The From field names an address that is not yours")
+NOT_YOUR_ADDRESS = Reply(550, "5.7.1", "That sender address is not yours, nor may you send as it")
+NOT_YOUR_FROM = Reply(550, "5.7.1", "The From field names an address that you may not send as")
 HEADER_TOO_LARGE = Reply(550, "5.6.0", "The header is too large")
 _HEADER_LIMIT = 256 << 10
+_AUTHORS = 20  # addresses in From
 
 
 @dataclass(slots=True)
@@ -70,10 +72,10 @@ class Submit:
         return Reply(535, "5.7.8", "Wrong address or app password")  # RFC 4954 §6
 
     async def sender(self, session: Session, transaction: Transaction) -> Reply:
-        """A person sends from their own address only (RFC 6409 §6.1)."""
+        """A person sends only from an address of their own, or one they may send as (RFC 6409 §6.1)."""
         if session.account is None:
             return LOG_IN_FIRST
-        if not _owns(session.account, transaction.sender):
+        if transaction.sender is None or not await self._may_send_as(session.account, [transaction.sender]):
             return NOT_YOUR_ADDRESS
         if self.guests and session.entry and (ended := await self.guests.check(session.entry, "smtp")) is not None:
             return _turned_away(ended)
@@ -87,7 +89,23 @@ class Submit:
             transaction.refused += 1
             metrics.recipients_refused.labels(Reason.UNKNOWN_RECIPIENT).inc()
             return NO_SUCH_PERSON
-        return RECIPIENT_FINE
+        if isinstance(resolution, Foreign):
+            return RECIPIENT_FINE
+        if isinstance(resolution, Several) and resolution.inside and not await self._is_inside(session, address):
+            metrics.recipients_refused.labels(Reason.INSIDERS_ONLY).inc()
+            return INSIDERS_ONLY
+        return await space(self.premises, resolution, transaction)
+
+    async def _is_inside(self, session: Session, group: Address) -> bool:
+        account = session.account
+        if account is None:
+            return False
+        return await self.premises.database.read(lambda tx: same_house(tx, parse_address(account.address), group))
+
+    async def _may_send_as(self, account: Account, addresses: Sequence[Address]) -> bool:
+        if all(_owns(account, address) for address in addresses):
+            return True
+        return await self.premises.database.read(lambda tx: may_send_as(tx, account, addresses))
 
     def incoming(self) -> Incoming:
         """Where the content is written."""
@@ -101,7 +119,8 @@ class Submit:
         if head is None:
             log.info("mail.submitted", id=session.id, result="refused", reason=str(Reason.TOO_DEEP))
             return HEADER_TOO_LARGE
-        if not _from_is_own(session.account, head):
+        authors = _authors(head)
+        if not authors or not await self._may_send_as(session.account, authors):
             log.info("mail.submitted", id=session.id, result="refused", reason=str(Reason.NOT_YOUR_ADDRESS))
             return NOT_YOUR_FROM
         account = session.account
@@ -168,8 +187,8 @@ def _turned_away(refusal: Refusal) -> Reply:
     return Reply(454, "4.7.0", words) if refusal.temporary else Reply(535, "5.7.1", words)
 
 
-def _owns(account: Account, address: Address | None) -> bool:
-    return address is not None and address.key == parse_address(account.address).key
+def _owns(account: Account, address: Address) -> bool:
+    return address.key == parse_address(account.address).key
 
 
 async def _header(incoming: Incoming) -> bytes | None:
@@ -180,18 +199,19 @@ async def _header(incoming: Incoming) -> bytes | None:
     return None if end == len(head) < incoming.size else head[:end]
 
 
-def _from_is_own(account: Account, head: bytes) -> bool:
-    """True when every address in From is the account's own; a message without From gets nowhere."""
+def _authors(head: bytes) -> list[Address]:
+    """Every address in From; none where one of them is no address: such a message gets nowhere."""
     found = [
         box for entry in fields(head, 0, len(head)) if entry.name.lower() == b"from" for box in addresses(entry.value)
     ]
-    return bool(found) and all(_is_own(account, box) for box in found)
+    authors = [_address(box) for box in found[:_AUTHORS]]
+    return [] if len(found) > _AUTHORS or None in authors else [author for author in authors if author]
 
 
-def _is_own(account: Account, box: Mailbox | Group) -> bool:
+def _address(box: Mailbox | Group) -> Address | None:
     if not isinstance(box, Mailbox):
-        return False
+        return None
     try:
-        return _owns(account, parse_address(f"{box.local.decode()}@{box.domain.decode()}"))
+        return parse_address(f"{box.local.decode()}@{box.domain.decode()}")
     except (AddressError, UnicodeDecodeError):
-        return False
+        return None

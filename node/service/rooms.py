@@ -18,7 +18,7 @@ from node.base.config import Settings
 from node.checks.classifier import ContentClassifier
 from node.checks.learned import Learned
 from node.checks.panel import Panel
-from node.directory.resolve import Directory
+from node.directory.resolve import StoredDirectory
 from node.flow.premises import Premises
 from node.ipfs.offload import Offload
 from node.net.chain.embedded import EmbeddedChain
@@ -76,7 +76,7 @@ async def open_rooms(settings: Settings) -> AsyncIterator[Rooms]:
             hostname=settings.hostname,
             database=database,
             blobs=blobs,
-            directory=Directory(database),
+            directory=StoredDirectory(database),
             log=Log(),
             data=folders.data,
         )

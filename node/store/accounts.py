@@ -14,7 +14,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from node.base.address import Address
 from node.base.errors import Permanent
 from node.store import mailboxes
-from node.store.schema import account, identity
+from node.store.schema import account, alias, identity, mail_group
 from node.store.statement import Statement, adding, chosen, same
 from node.store.transaction import Reading, Row, Writing
 
@@ -48,9 +48,13 @@ _LISTING = Statement(select(*_ROW).order_by(account.c.key))
 _NAMED = Statement(select(*_ROW).where(account.c.key.in_(chosen("keys"))))
 _NAMES = Statement(
     select(account.c.name)
-    .where(account.c.key.like(bindparam("pattern")), account.c.name != "")
+    .where(same(account.c.domain), account.c.name != "")
     .order_by(account.c.id)
     .limit(bindparam("limit"))
+)
+_OF_DOMAIN = Statement(select(*_ROW).where(same(account.c.domain)).order_by(account.c.id).limit(bindparam("limit")))
+_TAKEN = Statement(
+    select(alias.c.key).where(same(alias.c.key)).union_all(select(mail_group.c.key).where(same(mail_group.c.key)))
 )
 _BIND = Statement(
     (_put := upsert(identity).values(subject=bindparam("subject"), account_id=bindparam("account_id")))
@@ -68,12 +72,23 @@ def add(tx: Writing, address: Address, name: str = "") -> Account:
     """Make an account with its first mailboxes, all subscribed.
 
     Raises:
-        Permanent: the address has an account already.
+        Permanent: the address has an account already, or is an alias or a group.
     """
     if find(tx, address) is not None:
         raise Permanent(f"{address} has an account already")
+    if tx.one(_TAKEN, key=address.key) is not None:
+        raise Permanent(f"{address} is an alias or a group: remove that first, or choose another address")
     now = int(time.time())
-    id = tx.value(_ADD, key=address.key, address=str(address), name=name, modseq=1, uidvalidity=now - 1, created=now)
+    id = tx.value(
+        _ADD,
+        key=address.key,
+        address=str(address),
+        name=name,
+        modseq=1,
+        uidvalidity=now - 1,
+        created=now,
+        domain=address.domain,
+    )
     for mailbox, use in FIRST_MAILBOXES:
         mailboxes.create(tx, id, mailbox, special_use=use)
         mailboxes.subscribe(tx, id, mailbox, True)
@@ -87,7 +102,12 @@ def get(tx: Reading, account_id: int) -> Account | None:
 
 def find(tx: Reading, address: Address) -> Account | None:
     """The account that an address belongs to, without regard to case."""
-    return _made(tx.one(_FIND, key=address.key))
+    return by_key(tx, address.key)
+
+
+def by_key(tx: Reading, key: str) -> Account | None:
+    """The same by `Address.key`."""
+    return _made(tx.one(_FIND, key=key))
 
 
 def listing(tx: Reading) -> list[Account]:
@@ -101,8 +121,13 @@ def named(tx: Reading, keys: Sequence[str]) -> list[Account]:
 
 
 def names(tx: Reading, domain: str, limit: int) -> list[str]:
-    """What people of a domain are called, the oldest accounts first. Reads all accounts: remember the answer."""
-    return [name for (name,) in tx.execute(_NAMES, pattern=f"%@{domain}", limit=limit)]
+    """What people of a domain are called, the oldest accounts first."""
+    return [name for (name,) in tx.execute(_NAMES, domain=domain, limit=limit)]
+
+
+def of_domain(tx: Reading, domain: str, limit: int) -> list[Account]:
+    """A domain's accounts, the oldest first."""
+    return [Account(*row) for row in tx.execute(_OF_DOMAIN, domain=domain, limit=limit)]
 
 
 def bind(tx: Writing, account_id: int, subject: str) -> None:

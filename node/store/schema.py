@@ -6,52 +6,42 @@ scan over messages reads nothing but what it asks for.
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from sqlalchemy import Column, ForeignKey, Index, Integer, UniqueConstraint, text
 
-from sqlalchemy import (
-    Column,
-    ForeignKey,
-    Index,
-    Integer,
-    LargeBinary,
-    MetaData,
-    Table,
-    Text,
-    UniqueConstraint,
-    text,
+from node.store.columns import metadata
+from node.store.columns import number as _int
+from node.store.columns import octets as _bytes
+from node.store.columns import of as _of
+from node.store.columns import table as _table
+from node.store.columns import words as _text
+from node.store.schema_directory import (
+    alias,
+    delegate,
+    directory_change,
+    domain,
+    group_member,
+    mail_group,
+    mirrored,
+    quota,
+    tenant,
+    tenant_admin,
 )
 
-metadata = MetaData(
-    naming_convention={"ix": "ix_%(table_name)s_%(column_0_N_name)s", "uq": "uq_%(table_name)s_%(column_0_N_name)s"}
-)
-
-
-Part: TypeAlias = Column[int] | Column[str] | Column[bytes] | Index | UniqueConstraint
-
-
-def _table(name: str, *parts: Part, rowid: bool = True, reuse: bool = True) -> Table:
-    return Table(name, metadata, *parts, sqlite_strict=True, sqlite_with_rowid=rowid, sqlite_autoincrement=not reuse)
-
-
-def _int(name: str, *parts: ForeignKey, **options: bool) -> Column[int]:
-    return Column(name, Integer, *parts, nullable=False, **options)  # type: ignore[arg-type]
-
-
-def _text(name: str, **options: bool) -> Column[str]:
-    return Column(name, Text, nullable=False, **options)  # type: ignore[arg-type]
-
-
-def _bytes(name: str, *parts: ForeignKey, **options: bool) -> Column[bytes]:
-    return Column(name, LargeBinary, *parts, nullable=False, **options)  # type: ignore[arg-type]
-
-
-def _of(column: str) -> ForeignKey:
-    return ForeignKey(column, ondelete="CASCADE")
-
+__all__ = [  # what is imported; the tables below come along
+    "alias",
+    "delegate",
+    "directory_change",
+    "domain",
+    "group_member",
+    "mail_group",
+    "metadata",
+    "mirrored",
+    "quota",
+    "tenant",
+    "tenant_admin",
+]
 
 # --- people -----------------------------------------------------------------------------------------------------------
-
-domain = _table("domain", _text("name", primary_key=True), rowid=False)
 
 account = _table(
     "account",
@@ -62,6 +52,7 @@ account = _table(
     _int("modseq"),  # the one counter behind MODSEQ, JMAP state and sync tokens
     _int("uidvalidity"),  # the last one given out; rises for ever
     _int("created"),
+    _text("domain", default="", index=True),  # Address.domain
     reuse=False,
 )
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from node.base.address import parse_address
-from node.directory.resolve import REMEMBERED_SECONDS, Directory, Foreign, Local, Unknown
+from node.directory.resolve import REMEMBERED_SECONDS, Foreign, Local, StoredDirectory, Unknown
 from node.store import accounts, domains
 from node.store.database import Database
 from node.store.transaction import Writing
@@ -25,7 +25,7 @@ async def test_resolving(tmp_path: Path) -> None:
                 accounts.add(tx, parse_address(address))
 
         await database.write(people)
-        directory = Directory(database)
+        directory = StoredDirectory(database)
 
         async def who(text: str) -> str:
             match await directory.resolve(parse_address(text)):
@@ -48,7 +48,7 @@ async def test_resolving(tmp_path: Path) -> None:
 async def test_who_was_found_is_remembered_for_a_moment_and_who_was_not_is_asked_for_again(tmp_path: Path) -> None:
     async with Database.open(tmp_path / "waxseal.db") as database:
         now = [0.0]
-        directory = Directory(database, lambda: now[0])
+        directory = StoredDirectory(database, lambda: now[0])
         ann = parse_address("ann@one.example")
 
         def move_in(tx: Writing) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from node.anchor.log import Log
 from node.base.address import parse_address
-from node.directory.resolve import Directory
+from node.directory.resolve import StoredDirectory
 from node.flow.premises import Premises
 from node.flow.reception import Session, Transaction
 from node.store import accounts, domains, mailboxes, messages
@@ -67,7 +67,7 @@ async def open_house(folder: Path) -> AsyncIterator[House]:
             hostname="mx.house.example",
             database=database,
             blobs=Blobs(database, folder),
-            directory=Directory(database),
+            directory=StoredDirectory(database),
             log=Log(),
             data=folder,
         )
