@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from sqlalchemy import Column, ForeignKey, Index, Integer, UniqueConstraint, text
 
+from node.store import schema_oauth  # noqa: F401 - its tables belong to the same metadata
 from node.store.columns import metadata
 from node.store.columns import number as _int
 from node.store.columns import octets as _bytes
