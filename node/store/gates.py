@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from sqlalchemy import bindparam, delete, select
 from sqlalchemy.dialects.sqlite import insert as upsert
@@ -14,7 +14,10 @@ from node.store.schema import gate, gate_pass
 from node.store.statement import Statement, adding, same
 from node.store.transaction import Reading, Row, Writing
 
-Use = Literal["login", "signup"]
+Use = Literal["login", "signup", "mailbox", "send", "write"]
+USES: tuple[Use, ...] = get_args(Use)
+Others = Literal["filter", "junk", "refuse"]
+OTHERS: tuple[Others, ...] = get_args(Others)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +25,14 @@ class StoredGate:
     """One gate.
 
     Attributes:
-        use: what it stands before: logging in to a mailbox, or opening one at a domain.
-        target: an address's key, or a domain, which speaks for all its addresses that have no gate of their own.
+        use: what it stands before: logging in to an account, opening one at a domain, reading one mailbox, sending as
+            an address, writing to an address past the filter.
+        target: an address's key, or a domain, which speaks for all its addresses that have no gate of their own; for
+            "mailbox" also a key, a slash and the mailbox's name.
         rule: as `identity.gates.rule.write_rule` writes it.
         revoke: "finalized", or "latest" where losing a token counts before it is final.
         changed: unix seconds.
+        others: for "write": what becomes of mail whose sender does not meet the rule.
     """
 
     use: Use
@@ -34,26 +40,29 @@ class StoredGate:
     rule: str
     revoke: Literal["finalized", "latest"]
     changed: int
+    others: Others = "filter"
 
 
 _C = gate.c
 _PUT = Statement(
     (_add := upsert(gate).values({c.name: bindparam(c.name) for c in _C})).on_conflict_do_update(
         index_elements=["use", "target"],
-        set_={"rule": _add.excluded.rule, "revoke": _add.excluded.revoke, "changed": _add.excluded.changed},
+        set_={name: _add.excluded[name] for name in ("rule", "revoke", "changed", "others")},
     )
 )
 _GET = Statement(select(gate).where(same(_C.use), same(_C.target)))
 _LISTING = Statement(select(gate).order_by(_C.target, _C.use))
 _REMOVE = Statement(delete(gate).where(same(_C.use), same(_C.target)).returning(_C.target))
 _PASSED = Statement(select(gate_pass.c.time).where(same(gate_pass.c.account_id), same(gate_pass.c.digest)))
-_FAIL = Statement(delete(gate_pass).where(same(gate_pass.c.account_id)))
+_FAIL = Statement(delete(gate_pass).where(same(gate_pass.c.account_id), same(gate_pass.c.digest)))
 _PASS = Statement(adding(gate_pass))
+_EXPIRE = Statement(delete(gate_pass).where(gate_pass.c.time < bindparam("before")))
+_ANY = Statement(select(_C.target).where(same(_C.use)).limit(1))
 
 
-def put(tx: Writing, use: Use, target: str, rule: str, revoke: str) -> None:
+def put(tx: Writing, use: Use, target: str, rule: str, revoke: str, *, others: Others = "filter") -> None:
     """Set a gate in the place of the one before."""
-    tx.execute(_PUT, use=use, target=target, rule=rule, revoke=revoke, changed=int(time.time()))
+    tx.execute(_PUT, use=use, target=target, rule=rule, revoke=revoke, changed=int(time.time()), others=others)
 
 
 def get(tx: Reading, use: Use, target: str) -> StoredGate | None:
@@ -64,6 +73,24 @@ def get(tx: Reading, use: Use, target: str) -> StoredGate | None:
 def before(tx: Reading, use: Use, address: Address) -> StoredGate | None:
     """The gate that stands before an address: its own, or its domain's."""
     return get(tx, use, address.key) or get(tx, use, address.domain)
+
+
+def before_mailbox(tx: Reading, address: Address, name: str) -> StoredGate | None:
+    """The gate before one mailbox of an account: its own, its account's, or its domain's. INBOX is one spelling."""
+    name = "INBOX" if name.upper() == "INBOX" else name
+    return get(tx, "mailbox", f"{address.key}/{name}") or before(tx, "mailbox", address)
+
+
+def are_set(tx: Reading, use: Use) -> bool:
+    """True when there is any gate of this kind: most nodes have none."""
+    return tx.one(_ANY, use=use) is not None
+
+
+def concerning(tx: Reading, address: Address) -> list[StoredGate]:
+    """What a person may care about: the gates before logging in, reading mail and sending."""
+    found = [before(tx, use, address) for use in ("login", "mailbox", "send")]
+    own = [gate for gate in listing(tx) if gate.use == "mailbox" and gate.target.startswith(f"{address.key}/")]
+    return [gate for gate in (*found, *own) if gate is not None]
 
 
 def listing(tx: Reading) -> list[StoredGate]:
@@ -84,9 +111,14 @@ def passed(tx: Reading, account_id: int, digest: bytes) -> int | None:
 
 def note(tx: Writing, account_id: int, digest: bytes, when: int | None) -> None:
     """Remember that the account met its gate, or, without a time, that it no longer does."""
-    tx.execute(_FAIL, account_id=account_id)
+    tx.execute(_FAIL, account_id=account_id, digest=digest)
     if when is not None:
         tx.execute(_PASS, account_id=account_id, digest=digest, time=when)
+
+
+def expire(tx: Writing, before: int) -> None:
+    """Forget answers from before this time (unix seconds)."""
+    tx.execute(_EXPIRE, before=before)
 
 
 def _made(row: Row | None) -> StoredGate | None:

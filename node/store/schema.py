@@ -9,6 +9,7 @@ from __future__ import annotations
 from sqlalchemy import Column, ForeignKey, Index, Integer, UniqueConstraint, text
 
 from node.store import schema_oauth  # noqa: F401 - its tables belong to the same metadata
+from node.store import schema_names  # noqa: F401 - its tables belong to the same metadata
 from node.store.columns import metadata
 from node.store.columns import number as _int
 from node.store.columns import octets as _bytes
@@ -121,14 +122,16 @@ gate = _table(
     _text("rule"),
     _text("revoke"),
     _int("changed"),
+    _text("others", default="filter"),  # gates.Others
     rowid=False,
 )
 
 gate_pass = _table(
     "gate_pass",
     _int("account_id", _of("account.id"), primary_key=True),
-    _bytes("digest"),  # of the rule and of who asked
-    _int("time"),
+    _bytes("digest", primary_key=True),  # of the rule and of who asked
+    _int("time", index=True),
+    rowid=False,
 )
 
 # --- sending ----------------------------------------------------------------------------------------------------------

@@ -73,6 +73,23 @@ class Doorkeeper:
         gate = await self._database.read(lambda tx: gates.get(tx, "signup", domain))
         return None if gate is None else await self.judge(Before(gate, holder, None))
 
+    async def ask(self, gate: StoredGate, holder: Holder) -> Judgement | None:
+        """What a gate says to somebody, leaf by leaf, without grace; None where its rule cannot be read."""
+        try:
+            rule = _parsed(gate.rule)
+        except RuleError:
+            return None
+        return await self._evaluator.judge(rule, gate.revoke, holder, self._clock())
+
+    async def standing(self, account: Account) -> list[tuple[StoredGate, Judgement | None]]:
+        """What every gate that concerns a person says to them now."""
+
+        def query(tx: Reading) -> tuple[list[StoredGate], Holder]:
+            return gates.concerning(tx, parse_address(account.address)), holder_of(tx, account.id)
+
+        found, holder = await self._database.read(query)
+        return [(gate, await self.ask(gate, holder)) for gate in found]
+
     async def judge(self, before: Before) -> Refusal | None:
         """None to let in; see `login`."""
         try:
