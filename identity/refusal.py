@@ -34,6 +34,7 @@ class Reason(StrEnum):
     UNKNOWN_STATUS = "unknown-status"
     UNRESOLVABLE = "unresolvable"
     REVOKED = "revoked"
+    NOT_VERIFIED = "not-verified"
 
 
 @dataclass(frozen=True, slots=True)

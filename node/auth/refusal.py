@@ -22,7 +22,13 @@ class Reason(StrEnum):
     UNBOUND_DID = "unbound-did"
     NOT_PROVED = "not-proved"
     CHAIN_AWAY = "chain-away"
-    HAS_MAILBOX = "has-mailbox"
+    UNKNOWN_PASSKEY = "unknown-passkey"
+    COPIED_PASSKEY = "copied-passkey"
+    LOGIN_AGAIN = "login-again"
+    LAST_WAY_IN = "last-way-in"
+    TOO_MANY = "too-many"
+    TAKEN = "taken"
+    UNUSABLE = "unusable"
 
 
 @dataclass(frozen=True, slots=True)
