@@ -37,6 +37,14 @@ _OPENED = Statement(
     .order_by(account.c.key)
 )
 
+_person = account.alias("person")
+_EVERYTHING = Statement(
+    select(account.c.id, account.c.address, account.c.name, _person.c.id, _person.c.address, _person.c.name)
+    .join_from(delegate, account, account.c.id == _C.account_id)
+    .join(_person, _person.c.id == _C.person_id)
+    .order_by(account.c.key, _person.c.key)
+)
+
 
 def put(tx: Writing, account_id: int, person_id: int, *, may_send: bool) -> None:
     """Let a person open an account, or change what they may there."""
@@ -68,3 +76,8 @@ def of_account(tx: Reading, account_id: int) -> list[Delegate]:
 def opened_by(tx: Reading, person_id: int) -> list[Account]:
     """The accounts that a person may open beside their own."""
     return [Account(*row) for row in tx.execute(_OPENED, person_id=person_id)]
+
+
+def everything(tx: Reading) -> list[tuple[Account, Account]]:
+    """Every shared account with each of the people who may open it."""
+    return [(Account(*row[:3]), Account(*row[3:])) for row in tx.execute(_EVERYTHING)]

@@ -52,6 +52,7 @@ _MEMBERS = Statement(
     .limit(bindparam("limit"))
 )
 _COUNT = Statement(select(func.count()).select_from(group_member).where(same(_M.group_key)))
+_HOLDING = Statement(select(_M.group_key).where(same(_M.member_key)).order_by(_M.group_key))
 _MAY_SEND = Statement(select(_M.member_key).where(same(_M.group_key), same(_M.member_key), _M.may_send == 1))
 
 
@@ -101,6 +102,11 @@ def members(tx: Reading, group: str, limit: int) -> list[Member]:
 def count(tx: Reading, group: str) -> int:
     """How many members a group has."""
     return int(tx.value(_COUNT, group_key=group))
+
+
+def holding(tx: Reading, key: str) -> list[str]:
+    """The keys of the groups that name this address as a member."""
+    return [group for (group,) in tx.execute(_HOLDING, member_key=key)]
 
 
 def may_send(tx: Reading, group: str, key: str) -> bool:
