@@ -9,7 +9,10 @@ from node.net.stream import Disconnected
 from node.servers.imap.answer import Answer, Refused
 from node.servers.imap.flags import split
 from node.servers.imap.mailboxes import target
+from node.servers.imap.quota import insist_on_room
+from node.store.database import Reading
 from node.store.incoming import Incoming
+from node.store.mailboxes import Mailbox
 from node.wire.imap.append import AppendStart
 from node.wire.imap.events import AppendEnd, LiteralBytes, Malformed
 
@@ -23,7 +26,7 @@ async def append(session: Session, start: AppendStart) -> Answer:
     try:
         if start.size > session.server.limits.message:
             raise Refused("The message is too big", b"TOOBIG")  # RFC 7889 §4
-        mailbox = await session.server.database.read(lambda tx: target(tx, account, start.mailbox))
+        mailbox = await session.server.database.read(lambda tx: _with_room(tx, account, start))
     except Refused as refusal:
         await _refuse(session, start, refusal)
         raise
@@ -41,6 +44,12 @@ async def append(session: Session, start: AppendStart) -> Answer:
         await incoming.aclose()
     await session.sync()
     return Answer("Appended", b"APPENDUID %d %d" % (mailbox.uidvalidity, message.uid))
+
+
+def _with_room(tx: Reading, account_id: int, start: AppendStart) -> Mailbox:
+    mailbox = target(tx, account_id, start.mailbox)
+    insist_on_room(tx, account_id, start.size)
+    return mailbox
 
 
 async def _refuse(session: Session, start: AppendStart, refusal: Refused) -> None:

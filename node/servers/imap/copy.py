@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 from node.servers.imap.answer import Answer, Refused
 from node.servers.imap.mailboxes import target
+from node.servers.imap.quota import insist_on_room
 from node.store import messages
 from node.store.database import Writing
+from node.store.directory import quotas
 from node.store.mailboxes import Mailbox
 from node.wire.imap.copy import Copy, Move
 from node.wire.imap.render import status
@@ -56,6 +58,9 @@ def _copy_or_move(
     if not uids:
         return mailbox, []
     if isinstance(command, Copy):
+        rows = messages.rows(tx, mailbox_id, uids) if quotas.about(tx, account_id) else []
+        if rows:
+            insist_on_room(tx, account_id, sum(row.size for row in rows), len(rows))
         return mailbox, messages.copy(tx, mailbox_id, uids, mailbox.id)
     if mailbox.id == mailbox_id:
         raise Refused("The messages are there already", b"CANNOT")

@@ -10,10 +10,12 @@ from node.servers.imap.answer import Answer
 from node.servers.imap.status import status_line
 from node.store import mailboxes
 from node.store.database import Reading
+from node.store.directory import quotas
 from node.store.mailboxes import Mailbox
 from node.wire.imap.listing import List, Lsub, matches
 from node.wire.imap.mutf7 import encode
 from node.wire.imap.render import astring
+from node.wire.imap.status import StatusItem
 
 if TYPE_CHECKING:
     from node.servers.imap.session import Session
@@ -74,7 +76,8 @@ async def list_(session: Session, command: List) -> Answer:
             continue
         session.output.write(line)
         if command.status and entry.mailbox is not None and entry.mailbox.selectable:
-            session.output.write(status_line(entry.mailbox, entry.name, command.status))
+            deleted = await _deleted_storage(session, entry.mailbox, command)
+            session.output.write(status_line(entry.mailbox, entry.name, command.status, deleted))
         await session.output.drain()
     return Answer("Listed")
 
@@ -109,6 +112,12 @@ def _attributes(entry: Entry, special: str, command: List) -> bytes:
     if entry.subscribed and b"SUBSCRIBED" in command.selection | command.returns:
         names.append("\\Subscribed")
     return " ".join(names).encode("ascii")
+
+
+async def _deleted_storage(session: Session, mailbox: Mailbox, command: List) -> int:
+    if StatusItem.DELETED_STORAGE not in command.status or not mailbox.deleted:
+        return 0
+    return await session.server.database.read(lambda tx: quotas.deleted_storage(tx, mailbox.id))
 
 
 async def lsub(session: Session, command: Lsub) -> Answer:

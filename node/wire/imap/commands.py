@@ -6,7 +6,7 @@ from collections.abc import Callable
 from enum import Enum, auto
 from functools import partial
 
-from node.wire.imap import append, basic, copy, expunge, fetch, listing, login, mailboxes, search, status, store
+from node.wire.imap import append, basic, copy, expunge, fetch, listing, login, mailboxes, quota, search, status, store
 from node.wire.imap.lexer import Cursor, ParseError
 
 Command = (
@@ -31,6 +31,9 @@ Command = (
     | listing.List
     | listing.Lsub
     | status.Status
+    | quota.GetQuota
+    | quota.GetQuotaRoot
+    | quota.SetQuota
     | fetch.Fetch
     | search.Search
     | store.Store
@@ -105,6 +108,9 @@ READERS: dict[bytes, tuple[frozenset[State], Reader]] = {
     b"LIST": (_AFTER, listing.read_list),
     b"LSUB": (_AFTER, listing.read_lsub),
     b"STATUS": (_AFTER, status.read_status),
+    b"GETQUOTA": (_AFTER, quota.read_get_quota),
+    b"GETQUOTAROOT": (_AFTER, quota.read_get_quota_root),
+    b"SETQUOTA": (_AFTER, quota.read_set_quota),
     b"CHECK": (_SELECTED, _bare(mailboxes.Check)),
     b"CLOSE": (_SELECTED, _bare(mailboxes.Close)),
     b"UNSELECT": (_SELECTED, _bare(mailboxes.Unselect)),

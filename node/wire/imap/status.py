@@ -1,4 +1,4 @@
-"""STATUS (RFC 3501 §6.3.10, SIZE and DELETED of RFC 9051 §6.3.11)."""
+"""STATUS (RFC 3501 §6.3.10, SIZE and DELETED of RFC 9051 §6.3.11, DELETED-STORAGE of RFC 9208 §4.1.4)."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ class StatusItem(StrEnum):
     UNSEEN = "UNSEEN"
     SIZE = "SIZE"
     DELETED = "DELETED"
+    DELETED_STORAGE = "DELETED-STORAGE"
     HIGHESTMODSEQ = "HIGHESTMODSEQ"
 
 
