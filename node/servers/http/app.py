@@ -17,6 +17,7 @@ from node.auth.consent import Consent
 from node.auth.contract_wallets import ContractWallets
 from node.auth.did_login import DidLogin
 from node.auth.gate import Gate
+from node.auth.passkeys import Passkeys
 from node.auth.sessions import Sessions
 from node.auth.wallet import WalletLogin
 from node.auth.wallet_proof import WalletProofs
@@ -24,7 +25,7 @@ from node.base.errors import Temporary
 from node.base.log import get_log
 from node.directory.issuer import Issuer
 from node.net.did_resolver import DidResolver
-from node.servers.http import app_passwords, did_login, did_web, pages, records, siwe, status, unlock
+from node.servers.http import app_passwords, did_login, did_web, pages, passkeys, records, siwe, status, unlock
 from node.servers.http.guard import Guard
 from node.servers.http.house import Checkpoint, House, Receipt
 from node.servers.http.problem import BAD_REQUEST, BROKEN, METHOD, NOT_FOUND, SHORTAGE, TOO_LARGE, answer_problem
@@ -44,6 +45,12 @@ ROUTES = (
     Route("/auth/siwe/verify", siwe.verify, methods=["POST"]),
     Route("/auth/did/nonce", did_login.nonce, methods=["POST"]),
     Route("/auth/did/verify", did_login.verify, methods=["POST"]),
+    Route("/auth/passkey/options", passkeys.login_options, methods=["POST"]),
+    Route("/auth/passkey/verify", passkeys.verify, methods=["POST"]),
+    Route("/account/passkeys", passkeys.listing),
+    Route("/account/passkeys", passkeys.add, methods=["POST"]),
+    Route("/account/passkeys/options", passkeys.add_options, methods=["POST"]),
+    Route("/account/passkeys/{id:int}/remove", passkeys.remove, methods=["POST"]),
     Route("/auth/unlock/nonce", unlock.nonce, methods=["POST"]),
     Route("/auth/unlock/verify", unlock.verify, methods=["POST"]),
     Route("/auth/logout", siwe.logout, methods=["POST"]),
@@ -107,6 +114,7 @@ class WebApp:
             wallet=WalletLogin(database, sessions, proofs, clock=clock),
             consent=Consent(database, proofs, settings.origin, clock=clock),
             did_login=DidLogin(database, sessions, resolver or DidResolver(None), settings.origin, clock=clock),
+            passkeys=Passkeys(database, sessions, site, clock=clock) if (site := settings.passkeys) else None,
             issuer=issuer,
             passwords=AppPasswords(database),
             templates=Templates(settings),

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from node.auth import sessions
 from node.auth.app_passwords import AppPasswords
 from node.auth.consent import Consent
 from node.auth.did_login import DidLogin
 from node.auth.gate import Gate
+from node.auth.passkeys import Passkeys
 from node.auth.sessions import Sessions
 from node.auth.wallet import WalletLogin
 from node.directory.issuer import Issuer
@@ -40,6 +41,7 @@ class House:
     wallet: WalletLogin
     consent: Consent
     did_login: DidLogin
+    passkeys: Passkeys | None
     issuer: Issuer | None
     passwords: AppPasswords
     templates: Templates
@@ -92,11 +94,14 @@ def browser_token(request: Request) -> str:
 
 
 async def let_in(request: Request, token: str, content: Mapping[str, Any]) -> Response:
-    """Answer a login that succeeded: the new session in, the one before it and the login's own cookie out."""
+    """Answer a login that succeeded: the new session in, the one before it and the login's own cookie out.
+
+    Scripts get `content` and go to its "location" themselves; who sent a form is led there.
+    """
     here = house(request)
     if old := cookie(request, "session"):
         await here.sessions.end(old)
-    response = answer_json(content)
+    response = answer_json(content) if wants_json(request) else RedirectResponse(content["location"], 303)
     set_cookie(response, here.settings, "session", token, here.settings.session_seconds)
     response.delete_cookie(cookie_name(here.settings, "browser"), path="/", secure=here.settings.is_secure)
     return response

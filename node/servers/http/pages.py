@@ -12,6 +12,7 @@ from starlette.responses import RedirectResponse, Response
 from identity import ethereum
 from node.auth.app_passwords import MAX_NAME
 from node.auth.gate import SCOPES
+from node.auth.passkeys import Kind as PasskeyKind
 from node.flow.sending import Kind, Restriction, restriction
 from node.servers.http.house import House, house, visitor
 from node.servers.http.problem import NOT_FOUND, Problem, answer_problem
@@ -26,6 +27,9 @@ EVENT_WORDS = {
     Kind.HELD: "Sending slowed down further",
     Kind.LOCKED: "Sending locked",
     Kind.UNLOCKED: "Sending unlocked",
+    PasskeyKind.ADDED: "Passkey added",
+    PasskeyKind.REMOVED: "Passkey removed",
+    PasskeyKind.COPIED: "Login refused: there may be a copy of the passkey",
 }
 EVENTS = 10  # shown on the account page
 FOREVER = "public, max-age=31536000, immutable"
@@ -38,13 +42,13 @@ async def landing(request: Request) -> Response:
 
 
 async def login(request: Request) -> Response:
-    """GET /login: the wallet page."""
+    """GET /login: the wallet page. With ?again also for who is logged in: some deeds ask for a fresh login."""
     here = house(request)
     if request.headers.get("host", "").lower() != here.settings.authority:
         # The wallet would sign for the address in the browser's bar, and we would have to refuse it: say so before.
         words = f"Logins are bound to {here.settings.origin}. Open {here.settings.origin}/login instead."
         return answer_problem(request, Problem(421, "other-address", "This node has another address", words))
-    if await visitor(request) is not None:
+    if await visitor(request) is not None and "again" not in request.query_params:
         return RedirectResponse("/account", 303)
     return here.templates.page("login.html")
 
@@ -58,15 +62,16 @@ async def account(request: Request) -> Response:
 
 
 async def account_page(here: House, person: Account, status: int = 200, **values: Any) -> Response:
-    """The account page; `created` shows a new app password, `mistake` what was wrong with the form."""
+    """The account page; `created` shows a new app password, `mistake`, `passkey_mistake` what was wrong with a form."""
     wallets, restricted, events = await here.database.read(partial(_account, id=person.id))
-    values = {"created": None, "mistake": "", "typed": "", "chosen": SCOPES, **values}
+    values = {"created": None, "mistake": "", "passkey_mistake": "", "typed": "", "chosen": SCOPES, **values}
     return here.templates.page(
         "account.html",
         status,
         account=person,
         wallets=[_as_wallets_show_it(subject) for subject in wallets],
         passwords=await here.passwords.listing(person),
+        passkeys=await here.passkeys.listing(person) if here.passkeys else [],
         restriction=restricted,
         events=events,
         event_words=EVENT_WORDS,

@@ -44,6 +44,10 @@ _STATUS = {
     Reason.BUSY.value: 429,
     Reason.CHAIN_AWAY.value: 503,
     Reason.GATE_UNKNOWN.value: 503,
+    Reason.LAST_WAY_IN.value: 409,
+    Reason.TOO_MANY.value: 409,
+    Reason.TAKEN.value: 409,
+    Reason.UNUSABLE.value: 422,
 }
 METHOD = Problem(405, "method", "That is not how this page works", "Go back to the start page.")
 

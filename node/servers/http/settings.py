@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
+from identity.passkey import Site
 from node.auth.wallet_proof import WalletSettings
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "::ffff:127.0.0.1"})
@@ -65,3 +68,19 @@ class WebSettings:
         """What a wallet's message must say."""
         chains = frozenset(self.chain_ids), frozenset(self.solana_chains)
         return WalletSettings(self.authority, f"{self.origin}/login", *chains)
+
+    @property
+    def passkeys(self) -> Site | None:
+        """What passkeys are made for: the origin's host. None where browsers make none.
+
+        That is everywhere but on https and on this very machine, and wherever the host is an address instead of a name
+        (Web Authentication Level 3, §5.1.3; Secure Contexts, §3.1).
+        """
+        host = urlsplit(self.origin).hostname or ""
+        if not self.is_secure and host != "localhost":
+            return None
+        try:
+            ipaddress.ip_address(host)
+        except ValueError:
+            return Site(host, self.origin)
+        return None

@@ -118,7 +118,10 @@ export async function post(path, body) {
     body: JSON.stringify(body),
   });
   const answer = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Error(answer.words || `The node answered ${response.status}. Try again.`);
+  if (!response.ok) {
+    const words = answer.words || `The node answered ${response.status}. Try again.`;
+    throw Object.assign(new Error(words), { reason: answer.error });
+  }
   return answer;
 }
 
