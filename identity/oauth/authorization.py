@@ -11,7 +11,7 @@ from identity.oauth import pkce, scope
 from identity.oauth.fault import Code, Fault
 
 MAX_VALUE = 1024  # characters of one parameter
-MAX_QUERY = 3000  # characters of them all: the whole must fit a cookie while a person logs in
+MAX_QUERY = 2800  # characters of them all: the whole must fit a cookie while a person logs in
 MAX_AGE = 10 * 365 * 86_400
 FRESH_SECONDS = 300  # a login so long ago still counts for prompt=login
 
@@ -64,13 +64,13 @@ class Ask:
         return mac.hexdigest()
 
 
-def single(sent: Parameters) -> dict[str, str] | Fault:
+def single(sent: Parameters, limit: int = MAX_VALUE) -> dict[str, str] | Fault:
     """Each parameter once and short (RFC 6749 §3.1): of two values, two readers might each believe another."""
     for name, values in sent.items():
         if len(values) > 1:
             return Fault(Code.INVALID_REQUEST, f"{name[:40]!a} is given twice".replace('"', "").replace("\\", "/"))
-        if len(values[0]) > MAX_VALUE or not _PRINTABLE.match(values[0]):
-            return Fault(Code.INVALID_REQUEST, f"a parameter has at most {MAX_VALUE} printable characters of ASCII")
+        if len(values[0]) > limit or not _PRINTABLE.match(values[0]):
+            return Fault(Code.INVALID_REQUEST, f"a parameter has at most {limit} printable characters of ASCII")
     # A parameter without a value is as one that was not sent (RFC 6749 §3.1).
     return {name: values[0] for name, values in sent.items() if values and values[0]}
 

@@ -24,6 +24,7 @@ from node.store import accounts, app_passwords
 from node.store.accounts import Account
 from node.store.app_passwords import AppPassword
 from node.store.database import Database
+from node.store.oauth import Grant
 from node.store.transaction import Reading
 
 __all__ = ["SCOPES", "Entry", "Gate", "Reason", "Refusal", "Scope"]
@@ -70,10 +71,18 @@ class _Person:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Somebody was let in: whose account it is, and by which app password."""
+    """Somebody was let in: whose account it is, and by which app password or OAuth grant; one of both is there."""
 
     account: Account
-    app_password: AppPassword
+    app_password: AppPassword | None
+    grant: Grant | None = None
+
+    @property
+    def name(self) -> str:
+        """What its owner knows it by."""
+        if self.app_password is not None:
+            return self.app_password.name
+        return self.grant.client_name if self.grant is not None else ""
 
 
 class Gate:

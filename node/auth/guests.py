@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from node.auth.refusal import Reason, Refusal
 from node.base import metrics
 from node.base.errors import Temporary
 from node.base.log import get_log
-from node.store import accounts, app_passwords
+from node.store import accounts, app_passwords, oauth
 from node.store.database import Database
 from node.store.transaction import Reading
 
@@ -30,21 +31,23 @@ CHUNK = 256  # guests looked up in one read of the database
 AT_ONCE = 16  # gates asked at a time
 
 _REVOKED = Refusal(Reason.BAD_CREDENTIALS, False, "your app password was revoked")
+_DISCONNECTED = Refusal(Reason.BAD_CREDENTIALS, False, "this mail client was disconnected, or its time ran out")
 
 
 class Ticket(NamedTuple):
-    """What let somebody in. Sessions with the same ticket are looked at together."""
+    """What let somebody in: an app password or an OAuth grant. Sessions with one ticket are looked at together."""
 
     account_id: int
-    password_id: int
+    password_id: int | None
+    grant_id: int | None
     scope: Scope
 
 
 @dataclass(frozen=True, slots=True)
 class _Standing:
-    """What the database says of a ticket."""
+    """What the database says of a ticket: why it is not good any more, else which token gate stands before it."""
 
-    valid: bool
+    gone: Refusal | None
     before: Before | None
 
 
@@ -105,7 +108,7 @@ class Guests:
             found = await self._database.read(partial(_standings, tickets=chunk))
             async with trio.open_nursery() as nursery:
                 for ticket, standing in zip(chunk, found, strict=True):
-                    if not standing.valid or standing.before is not None:
+                    if standing.gone is not None or standing.before is not None:
                         nursery.start_soon(self._look, ticket, standing)
 
     async def _look(self, ticket: Ticket, standing: _Standing) -> None:
@@ -120,13 +123,14 @@ class Guests:
             end(refusal)
 
     async def _judge(self, standing: _Standing) -> Refusal | None:
-        if not standing.valid:
-            return _REVOKED
+        if standing.gone is not None:
+            return standing.gone
         return None if standing.before is None else await self._keeper.judge(standing.before)
 
 
 def _ticket(entry: Entry, scope: Scope) -> Ticket:
-    return Ticket(entry.account.id, entry.app_password.id, scope)
+    password_id = None if entry.app_password is None else entry.app_password.id
+    return Ticket(entry.account.id, password_id, None if entry.grant is None else entry.grant.id, scope)
 
 
 def _standings(tx: Reading, tickets: list[Ticket]) -> list[_Standing]:
@@ -135,8 +139,17 @@ def _standings(tx: Reading, tickets: list[Ticket]) -> list[_Standing]:
 
 def _standing(tx: Reading, ticket: Ticket) -> _Standing:
     account = accounts.get(tx, ticket.account_id)
+    gone = _gone(tx, ticket)
+    if account is None or gone is not None:
+        return _Standing(gone or _REVOKED, None)
+    return _Standing(None, doorkeeper.find(tx, account))
+
+
+def _gone(tx: Reading, ticket: Ticket) -> Refusal | None:
+    if ticket.grant_id is not None:
+        grant = oauth.get(tx, ticket.grant_id, int(time.time()))
+        stands = grant is not None and grant.account_id == ticket.account_id and ticket.scope in grant.scopes
+        return None if stands else _DISCONNECTED
     rows = app_passwords.of_account(tx, ticket.account_id)
     valid = any(row.id == ticket.password_id and ticket.scope in row.scopes for row in rows)
-    if account is None or not valid:
-        return _Standing(False, None)
-    return _Standing(True, doorkeeper.find(tx, account))
+    return None if valid else _REVOKED

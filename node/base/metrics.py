@@ -52,6 +52,9 @@ sending_deferred = Counter(
 security_events = Counter("waxseal_security_events_total", "Security events of accounts.", ["kind"])
 logins = Counter("waxseal_logins_total", "Logins by protocol and result.", ["scope", "result"])
 signups = Counter("waxseal_signups_total", "Mailboxes people opened by themselves, or why not.", ["result"])
+oauth_answers = Counter(
+    "waxseal_oauth_answers_total", "Answers of the token endpoint, by what was brought.", ["kind", "result"]
+)
 gate_checks = Counter("waxseal_gate_checks_total", "Token gates asked at logins and for open sessions.", ["result"])
 sessions_ended = Counter("waxseal_sessions_ended_total", "Open sessions ended, by what was lost.", ["reason"])
 chain_requests = Counter("waxseal_chain_requests_total", "Batches of questions to chains.", ["chain", "outcome"])

@@ -63,7 +63,7 @@ class Submit:
         """Ask the one door for an app password with the scope smtp."""
         answer = await self.gate.enter(username, password, "smtp", session.peer[0])
         if isinstance(answer, Entry):
-            session.entry, session.app_password = answer, answer.app_password.name
+            session.entry, session.app_password = answer, answer.name
             return answer.account
         if answer.reason in (AuthReason.GATE_CLOSED, AuthReason.GATE_UNKNOWN):
             return _turned_away(answer)

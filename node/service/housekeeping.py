@@ -6,6 +6,7 @@ import time
 
 import trio
 
+from node.auth.oauth import provider as oauth
 from node.base.config import Settings
 from node.base.log import get_log
 from node.service import holding
@@ -37,6 +38,7 @@ async def go_round(rooms: Rooms) -> None:
         web_sessions.expire(tx, now)
         sending.expire(tx, now)
         security_events.expire(tx, now)
+        oauth.expire(tx, now)
         oldest = changes.last(tx) - KEPT_CHANGES
         # What a listener has not seen yet stays, however much has happened since.
         changes.trim(tx, min([oldest, *(changes.cursor(tx, name) for name in followers)]))

@@ -11,6 +11,7 @@ import trio
 from cryptography import x509
 
 from ai.locate import find_model
+from node.auth.oauth.provider import Provider
 from node.base.config import Settings
 from node.base.errors import ConfigError
 from node.base.log import get_log
@@ -31,10 +32,11 @@ from node.service.folders import Folders
 from node.service.holding import holding
 from node.service.housekeeping import keep_house
 from node.service.learning import open_learning, teaches
+from node.service.oauth import open_oauth
 from node.service.outgoing import open_runner
 from node.service.rooms import Rooms, open_rooms
 from node.service.sending import open_lookout
-from node.service.web import web_app
+from node.service.web import origin, web_app
 
 log = get_log(__name__)
 
@@ -84,12 +86,14 @@ async def _serve(
 ) -> None:
     rooms = running.rooms
     runner = open_runner(rooms)
+    address = origin(rooms, doors.ports)
+    oauth = await trio.to_thread.run_sync(open_oauth, rooms.settings, rooms.folders, rooms.database, address)
     async with trio.open_nursery() as background:
         if teaches(rooms.settings):
             await rooms.database.read(rooms.learned.catch_up)
         _start_listeners(rooms, runner, background)
         async with trio.open_nursery() as front:
-            for one in _fronts(rooms, runner, doors, tls):
+            for one in _fronts(rooms, runner, doors, tls, oauth):
                 await front.start(partial(one.serve, stop))
             await rooms.classifier.load(find_model(rooms.settings.classifier.model))  # ready means: it judges, too
             log.info("node.serving", hostname=rooms.settings.hostname)
@@ -161,7 +165,9 @@ class _Front:
         )
 
 
-def _fronts(rooms: Rooms, runner: Runner, doors: Doors, tls: ssl.SSLContext) -> list[_Front]:
+def _fronts(
+    rooms: Rooms, runner: Runner, doors: Doors, tls: ssl.SSLContext, oauth: Provider | None
+) -> list[_Front]:
     """All protocols; both kinds of SMTP port share one room, since the settings count them together."""
     settings, host = rooms.settings, rooms.settings.hostname
     smtp = Room(Limits(settings.smtp.max_connections, settings.smtp.max_connections_per_address))
@@ -183,7 +189,7 @@ def _fronts(rooms: Rooms, runner: Runner, doors: Doors, tls: ssl.SSLContext) -> 
         host,
         guests=rooms.guests,
     )
-    web = WebServer(web_app(rooms, doors.ports))
+    web = WebServer(web_app(rooms, doors.ports, oauth))
     submission = (*doors.submission, *doors.submissions)
     full, bye = b"* BYE Too many connections\r\n", b"* BYE Going down\r\n"
     return [

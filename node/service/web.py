@@ -10,6 +10,7 @@ from node.anchor import receipt as receipts
 from node.anchor.keys import LogKeys, load_or_create
 from node.anchor.receipt import Receipt
 from node.auth.contract_wallets import ContractWallets
+from node.auth.oauth.provider import Provider
 from node.directory.issuer import Issuer
 from node.net.did_resolver import DidResolver
 from node.net.public_https import PublicHttps
@@ -23,7 +24,7 @@ from node.store.accounts import Account
 from node.store.transaction import Reading
 
 
-def web_app(rooms: Rooms, ports: Ports) -> WebApp:
+def web_app(rooms: Rooms, ports: Ports, oauth: Provider | None = None) -> WebApp:
     """Pages and interfaces over these rooms, for a node that listens on these ports."""
     settings = rooms.settings
     local = is_local(rooms)
@@ -57,6 +58,7 @@ def web_app(rooms: Rooms, ports: Ports) -> WebApp:
         issuer=issuer_of(rooms.folders) if settings.did.publish else None,
         receipt=receipt,
         checkpoint=checkpoint,
+        oauth=oauth,
     )
 
 

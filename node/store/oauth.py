@@ -191,7 +191,8 @@ def take_code(tx: Writing, sha256: bytes) -> Code | None:
     if row is None:
         return None
     tx.execute(_BURN_CODE, code=sha256)
-    return Code(*row[:-1], bool(row[-1]))
+    grant_id, redirect_uri, challenge, nonce, expires, used = row
+    return Code(grant_id, redirect_uri, challenge, nonce, expires, bool(used))
 
 
 def _made(row: Row) -> Grant:

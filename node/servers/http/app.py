@@ -12,11 +12,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from identity.oauth import metadata
 from node.auth.app_passwords import AppPasswords
 from node.auth.consent import Consent
 from node.auth.contract_wallets import ContractWallets
 from node.auth.did_login import DidLogin
 from node.auth.gate import Gate
+from node.auth.oauth.provider import Provider
 from node.auth.passkeys import Passkeys
 from node.auth.sessions import Sessions
 from node.auth.wallet import WalletLogin
@@ -26,6 +28,7 @@ from node.base.log import get_log
 from node.directory.issuer import Issuer
 from node.net.did_resolver import DidResolver
 from node.servers.http import app_passwords, did_login, did_web, pages, passkeys, records, siwe, status, unlock
+from node.servers.http import oauth_authorize, oauth_device, oauth_facts, oauth_token
 from node.servers.http.guard import Guard
 from node.servers.http.house import Checkpoint, House, Receipt
 from node.servers.http.problem import BAD_REQUEST, BROKEN, METHOD, NOT_FOUND, SHORTAGE, TOO_LARGE, answer_problem
@@ -65,6 +68,20 @@ ROUTES = (
     Route("/app-passwords", app_passwords.create, methods=["POST"]),
     Route("/app-passwords/{id:int}", app_passwords.revoke, methods=["DELETE"]),
     Route("/app-passwords/{id:int}/revoke", app_passwords.revoke, methods=["POST"]),
+    Route(metadata.AUTHORIZE, oauth_authorize.page),
+    Route(metadata.AUTHORIZE, oauth_authorize.decide, methods=["POST"]),
+    Route(metadata.DEVICE, oauth_device.page),
+    Route(metadata.DEVICE, oauth_device.decide, methods=["POST"]),
+    Route(metadata.DEVICE_START, oauth_token.device_authorization, methods=["POST"]),
+    Route(metadata.TOKEN, oauth_token.token, methods=["POST"]),
+    Route(metadata.REVOKE, oauth_token.revoke, methods=["POST"]),
+    Route(metadata.REGISTER, oauth_token.register, methods=["POST"]),
+    Route(metadata.INTROSPECT, oauth_facts.introspect, methods=["POST"]),
+    Route(metadata.USERINFO, oauth_facts.userinfo, methods=["GET", "POST"]),
+    Route(metadata.JWKS, oauth_facts.jwks),
+    Route(metadata.DISCOVERY, oauth_facts.configuration),
+    Route(metadata.SERVER, oauth_facts.configuration),
+    Route("/account/clients/{id:int}/revoke", oauth_device.disconnect, methods=["POST"]),
     Route("/receipts/{sha256}", records.receipt),
     Route("/log/checkpoint", records.checkpoint),
     Route("/healthz", status.healthz),
@@ -84,6 +101,7 @@ class WebApp:
         issuer: signs in the name of the domains; None publishes nothing.
         receipt: makes a message's receipt for its owner; None leaves /receipts empty.
         checkpoint: reads the log's latest checkpoint; None leaves /log empty.
+        oauth: gives tokens to mail clients; None leaves /oauth empty.
         clock: unix seconds.
     """
 
@@ -98,6 +116,7 @@ class WebApp:
         issuer: Issuer | None = None,
         receipt: Receipt | None = None,
         checkpoint: Checkpoint | None = None,
+        oauth: Provider | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         sessions = Sessions(database, seconds=settings.session_seconds, admit=gate.admit, clock=clock)
@@ -120,6 +139,7 @@ class WebApp:
             templates=Templates(settings),
             receipt=receipt,
             checkpoint=checkpoint,
+            oauth=oauth,
         )
         self._guard = Guard(app, settings)
 

@@ -15,10 +15,12 @@ from node.auth.app_passwords import AppPasswords
 from node.auth.consent import Consent
 from node.auth.did_login import DidLogin
 from node.auth.gate import Gate
+from node.auth.oauth.provider import Provider
 from node.auth.passkeys import Passkeys
 from node.auth.sessions import Sessions
 from node.auth.wallet import WalletLogin
 from node.directory.issuer import Issuer
+from node.servers.http import return_to
 from node.servers.http.render import Templates
 from node.servers.http.settings import WebSettings
 from node.store.accounts import Account
@@ -47,6 +49,7 @@ class House:
     templates: Templates
     receipt: Receipt | None
     checkpoint: Checkpoint | None
+    oauth: Provider | None = None
 
 
 def house(request: Request) -> House:
@@ -99,11 +102,14 @@ async def let_in(request: Request, token: str, content: Mapping[str, Any]) -> Re
     Scripts get `content` and go to its "location" themselves; who sent a form is led there.
     """
     here = house(request)
+    if back := return_to.unpack(cookie(request, return_to.NAME)):
+        content = {**content, "location": back}
     if old := cookie(request, "session"):
         await here.sessions.end(old)
     response = answer_json(content) if wants_json(request) else RedirectResponse(content["location"], 303)
     set_cookie(response, here.settings, "session", token, here.settings.session_seconds)
-    response.delete_cookie(cookie_name(here.settings, "browser"), path="/", secure=here.settings.is_secure)
+    for name in ("browser", return_to.NAME):
+        response.delete_cookie(cookie_name(here.settings, name), path="/", secure=here.settings.is_secure)
     return response
 
 

@@ -13,10 +13,12 @@ from identity import ethereum
 from node.auth.app_passwords import MAX_NAME
 from node.auth.gate import SCOPES
 from node.auth.passkeys import Kind as PasskeyKind
+from node.auth.oauth.plan import CODE_REPLAYED, REFRESH_REUSED
 from node.flow.sending import Kind, Restriction, restriction
-from node.servers.http.house import House, house, visitor
+from node.servers.http import return_to
+from node.servers.http.house import House, cookie, house, visitor
 from node.servers.http.problem import NOT_FOUND, Problem, answer_problem
-from node.store import accounts, security_events
+from node.store import accounts, oauth, security_events
 from node.store.accounts import Account
 from node.store.security_events import SecurityEvent
 from node.store.transaction import Reading
@@ -27,6 +29,8 @@ EVENT_WORDS = {
     Kind.HELD: "Sending slowed down further",
     Kind.LOCKED: "Sending locked",
     Kind.UNLOCKED: "Sending unlocked",
+    REFRESH_REUSED: "Mail client disconnected: its token was used by somebody else, too",
+    CODE_REPLAYED: "Mail client disconnected: its code was used twice",
     PasskeyKind.ADDED: "Passkey added",
     PasskeyKind.REMOVED: "Passkey removed",
     PasskeyKind.COPIED: "Login refused: there may be a copy of the passkey",
@@ -49,7 +53,7 @@ async def login(request: Request) -> Response:
         words = f"Logins are bound to {here.settings.origin}. Open {here.settings.origin}/login instead."
         return answer_problem(request, Problem(421, "other-address", "This node has another address", words))
     if await visitor(request) is not None and "again" not in request.query_params:
-        return RedirectResponse("/account", 303)
+        return RedirectResponse(return_to.unpack(cookie(request, return_to.NAME)) or "/account", 303)
     return here.templates.page("login.html")
 
 
@@ -71,6 +75,7 @@ async def account_page(here: House, person: Account, status: int = 200, **values
         account=person,
         wallets=[_as_wallets_show_it(subject) for subject in wallets],
         passwords=await here.passwords.listing(person),
+        clients=await here.database.read(partial(oauth.of_account, account_id=person.id, now=int(time.time()))),
         passkeys=await here.passkeys.listing(person) if here.passkeys else [],
         restriction=restricted,
         events=events,
