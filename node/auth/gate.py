@@ -11,7 +11,7 @@ from typing import Literal, get_args
 
 import trio
 
-from node.auth import secret
+from node.auth import secret, shared_mailboxes
 from node.auth.gates.doorkeeper import Doorkeeper
 from node.auth.memory import Memory
 from node.auth.refusal import Reason, Refusal
@@ -55,6 +55,7 @@ class _Attempt:
     plain: bytes
     digest: bytes
     peer: str
+    mailbox: str = ""  # the shared one that is asked for
 
     @property
     def pair(self) -> tuple[str, str]:
@@ -76,6 +77,7 @@ class Entry:
     account: Account
     app_password: AppPassword | None
     grant: Grant | None = None
+    person: Account | None = None  # who it was, where they may differ from whose account it is
 
     @property
     def name(self) -> str:
@@ -145,16 +147,20 @@ class Gate:
         metrics.logins.labels(scope, outcome).inc()
         return result
 
-    async def admit(self, account: Account) -> Refusal | None:
+    async def admit(self, account: Account, holder: Account | None = None) -> Refusal | None:
         """What stands in the way of somebody recognised by other means (wallet, DID, passkey): a token gate, or None.
+
+        Args:
+            holder: who asks, where it is not the account's owner.
 
         Raises:
             Temporary: the store cannot be read now.
         """
-        return None if self._doorkeeper is None else await self._doorkeeper.login(account)
+        return None if self._doorkeeper is None else await self._doorkeeper.login(account, holder)
 
     def _attempt(self, username: str, password: str, peer: str) -> _Attempt:
         address: Address | None = None
+        mailbox, username = shared_mailboxes.split(username[: 2 * USERNAME_LENGTH])
         # What UTF-8 cannot hold (lone surrogates) never reaches the database, which would choke on it.
         name = username.strip()[:USERNAME_LENGTH].casefold().encode("utf-8", "replace").decode()
         try:
@@ -163,7 +169,7 @@ class Gate:
         except AddressError:
             pass  # judged like any unknown address, at the same cost
         plain = secret.normalize(password)
-        return _Attempt(address, name, plain, self._memory.digest(name.encode(), plain), network(peer))
+        return _Attempt(address, name, plain, self._memory.digest(name.encode(), plain), network(peer), mailbox)
 
     async def _judge(self, attempt: _Attempt, scope: Scope) -> Entry | Refusal:
         if not await self._wait_for_twin(attempt.digest):  # 1
@@ -235,9 +241,19 @@ class Gate:
         while len(self._friends) > FRIENDS:
             self._friends.popitem(last=False)
         await self._mark(row)
-        if (refusal := await self.admit(person.account)) is not None:  # 6
+        account = await self._asked_for(attempt, person.account, scope)
+        if account is None:
+            return _BAD
+        if (refusal := await self.admit(account, person.account)) is not None:  # 6
             return refusal
-        return Entry(person.account, row)
+        return Entry(account, row, person=person.account)
+
+    async def _asked_for(self, attempt: _Attempt, person: Account, scope: Scope) -> Account | None:
+        """The person's own account, or the shared one they ask for, if they may."""
+        if not attempt.mailbox:
+            return person
+        wanted = partial(shared_mailboxes.opened, mailbox=attempt.mailbox, person=person, scope=scope)
+        return await self._database.read(wanted)
 
     async def _find(self, attempt: _Attempt) -> _Person | None:
         if attempt.address is None:

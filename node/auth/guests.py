@@ -15,6 +15,7 @@ from node.auth.gate import Entry, Scope
 from node.auth.gates import doorkeeper
 from node.auth.gates.doorkeeper import Before, Doorkeeper
 from node.auth.refusal import Reason, Refusal
+from node.auth.shared_mailboxes import may_use
 from node.base import metrics
 from node.base.errors import Temporary
 from node.base.log import get_log
@@ -41,6 +42,7 @@ class Ticket(NamedTuple):
     password_id: int | None
     grant_id: int | None
     scope: Scope
+    person_id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +132,8 @@ class Guests:
 
 def _ticket(entry: Entry, scope: Scope) -> Ticket:
     password_id = None if entry.app_password is None else entry.app_password.id
-    return Ticket(entry.account.id, password_id, None if entry.grant is None else entry.grant.id, scope)
+    person_id = (entry.person or entry.account).id
+    return Ticket(entry.account.id, password_id, None if entry.grant is None else entry.grant.id, scope, person_id)
 
 
 def _standings(tx: Reading, tickets: list[Ticket]) -> list[_Standing]:
@@ -142,7 +145,7 @@ def _standing(tx: Reading, ticket: Ticket) -> _Standing:
     gone = _gone(tx, ticket)
     if account is None or gone is not None:
         return _Standing(gone or _REVOKED, None)
-    return _Standing(None, doorkeeper.find(tx, account))
+    return _Standing(None, doorkeeper.find(tx, account, accounts.get(tx, ticket.person_id)))
 
 
 def _gone(tx: Reading, ticket: Ticket) -> Refusal | None:
@@ -150,6 +153,7 @@ def _gone(tx: Reading, ticket: Ticket) -> Refusal | None:
         grant = oauth.get(tx, ticket.grant_id, int(time.time()))
         stands = grant is not None and grant.account_id == ticket.account_id and ticket.scope in grant.scopes
         return None if stands else _DISCONNECTED
-    rows = app_passwords.of_account(tx, ticket.account_id)
+    rows = app_passwords.of_account(tx, ticket.person_id)
     valid = any(row.id == ticket.password_id and ticket.scope in row.scopes for row in rows)
-    return None if valid else _REVOKED
+    shared = may_use(tx, ticket.account_id, ticket.person_id, ticket.scope)
+    return None if valid and shared else _REVOKED

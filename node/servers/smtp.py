@@ -16,6 +16,7 @@ from typing import TypeVar
 
 import trio
 
+from node.auth.shared_mailboxes import joined
 from node.base.errors import RemoteProtocolError, Temporary
 from node.base.log import get_log
 from node.base.reply import Reply
@@ -312,7 +313,9 @@ class SmtpSession:
         session.helo, session.extended, session.tls = "", False, self._connection.tls
 
     async def _authenticate(self, credentials: Credentials) -> Reply:
-        asked = self._reception.authenticate(self._session, credentials.username, credentials.password)
+        asked = self._reception.authenticate(
+            self._session, joined(credentials.acting_for, credentials.username), credentials.password
+        )
         result = await self._ask(asked, Reply(454, "4.7.0", "Temporary authentication failure"))
         if isinstance(result, Account):
             self._session.account = result

@@ -59,13 +59,13 @@ class Doorkeeper:
         self._grace = grace_seconds
         self._clock = clock
 
-    async def login(self, account: Account) -> Refusal | None:
-        """None to let in: no gate, or its rule holds.
+    async def login(self, account: Account, holder: Account | None = None) -> Refusal | None:
+        """None to let in: no gate, or its rule holds for the owner; or for `holder`, where the mailbox is shared.
 
         Raises:
             Temporary: the store cannot be read now.
         """
-        before = await self._database.read(partial(find, account=account))
+        before = await self._database.read(partial(find, account=account, holder=holder))
         return None if before is None else await self.judge(before)
 
     async def signup(self, domain: str, holder: Holder) -> Refusal | None:
@@ -136,13 +136,13 @@ _parsed = lru_cache(maxsize=1024)(parse_rule)
 _UNTOLD = "it cannot be told now whether you hold what this mailbox asks for; try again later"
 
 
-def find(tx: Reading, account: Account) -> Before | None:
-    """What stands before logging in to an account; None when nothing does."""
+def find(tx: Reading, account: Account, holder: Account | None = None) -> Before | None:
+    """What stands before logging in to an account; None when nothing does. `holder` asks where it is not the owner."""
     gate = gates.before(tx, "login", parse_address(account.address))
     if gate is None:
         return None
-    holder = holder_of(tx, account.id)
-    return Before(gate, holder, gates.passed(tx, account.id, _digest(gate, holder)))
+    who = holder_of(tx, (holder or account).id)
+    return Before(gate, who, gates.passed(tx, (holder or account).id, _digest(gate, who)))
 
 
 def explain(judgement: Judgement) -> list[str]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from node.auth.gate import Entry
 from node.auth.refusal import Reason
+from node.auth.shared_mailboxes import joined
 from node.servers.imap.answer import Answer, Refused
 from node.servers.imap.basic import capabilities
 from node.wire.imap.events import AuthResponse, Malformed
@@ -42,9 +43,7 @@ async def authenticate(session: Session, command: Authenticate) -> Answer:
         credentials = read_plain(message)
     except ParseError as error:
         return Answer(str(error), kind=b"BAD")
-    if credentials.authorize not in ("", credentials.username):
-        raise Refused("Nobody may act for others here", b"AUTHORIZATIONFAILED")
-    return await _enter(session, credentials.username, credentials.password)
+    return await _enter(session, joined(credentials.authorize, credentials.username), credentials.password)
 
 
 def _insist_on_tls(session: Session) -> None:

@@ -129,6 +129,7 @@ class Credentials:
     mechanism: str
     username: str
     password: str = field(repr=False)
+    acting_for: str = ""
 
 
 @dataclass(frozen=True, slots=True)

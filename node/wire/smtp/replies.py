@@ -30,7 +30,6 @@ AUTH_DONE = Reply(503, "5.5.1", "Authenticated already")
 AUTH_CANCELLED = Reply(501, "5.7.0", "Authentication cancelled")
 AUTH_MECHANISM = Reply(504, "5.5.4", "Authentication mechanism not supported")
 AUTH_BAD_RESPONSE = Reply(501, "5.5.2", "Response is not valid for this mechanism")
-AUTH_PROXY = Reply(535, "5.7.8", "Acting for another identity is not supported")
 
 BARE_IN_CONTENT = Reply(554, "5.5.2", "Message has a bare CR or LF; lines end with CR LF (RFC 5321 2.3.8)")
 TEXT_LINE_TOO_LONG = Reply(554, "5.6.0", "Message has a line longer than this server takes")

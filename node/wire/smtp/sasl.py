@@ -49,9 +49,7 @@ class Exchange:
         if len(parts) != 3 or not parts[1] or not parts[2]:
             return Refused(replies.AUTH_BAD_RESPONSE)
         acting_for, username, password = parts
-        if acting_for not in {"", username}:
-            return Refused(replies.AUTH_PROXY)
-        return Credentials("PLAIN", username, password)
+        return Credentials("PLAIN", username, password, acting_for)
 
     def _login(self, text: str) -> Challenge | Credentials | Refused:
         if not text or "\0" in text:

@@ -42,7 +42,7 @@ async def test_authenticate_plain(serving: Any) -> None:
         assert (await client.finish(tag))[-1].startswith(b"BAD")
         assert (await client.run("AUTHENTICATE PLAIN !!"))[-1].startswith(b"BAD")
         assert (await client.run("AUTHENTICATE PLAIN AAA="))[-1].startswith(b"BAD")
-        assert b"AUTHORIZATIONFAILED" in await client.no("AUTHENTICATE PLAIN Ym9iAGFubgBwdw==")
+        assert b"AUTHENTICATIONFAILED" in await client.no("AUTHENTICATE PLAIN Ym9iAGFubgBwdw==")
         await client.no("AUTHENTICATE SCRAM-SHA-1")
         await client.ok("AUTHENTICATE PLAIN YW5uAGFubgBwdw==")
 
