@@ -1,4 +1,4 @@
-"""`waxseal account add|wallet|remove-wallet|list|password|unlock|events`."""
+"""`waxseal account add|wallet|remove-wallet|passkeys|remove-passkey|list|password|unlock|events`."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from identity.caip import wallet_subject
 from identity.refusal import Refusal
 from node.auth.app_passwords import AppPasswords
 from node.auth.gate import SCOPES
+from node.auth.ways_in import count
 from node.base.address import Address, parse_address
 from node.base.errors import Permanent
+from node.cli import account_passkeys
 from node.cli.account_did import app as did_app
 from node.cli.settings import ConfigOption, load_settings, with_database
 from node.flow.sending import unlock as lift
@@ -24,6 +26,8 @@ from node.store.security_events import SecurityEvent
 
 app = typer.Typer(help="The people of this node.", no_args_is_help=True)
 app.add_typer(did_app, name="did")
+app.command("passkeys")(account_passkeys.listing)
+app.command("remove-passkey")(account_passkeys.remove)
 
 
 @app.command()
@@ -125,12 +129,12 @@ def remove_wallet(
             if not accounts.unbind(tx, account.id, identity):
                 raise Permanent(f"{identity} cannot log in as {parsed}; `waxseal account list` shows what can")
         web_sessions.remove_all(tx, account.id)  # one of them may have been opened with the lost wallet
-        return bool(accounts.identities(tx, account.id))
+        return bool(count(tx, account.id))
 
     others = with_database(load_settings(config), lambda database: database.write(work))
     typer.echo(f"{', '.join(subjects)} may log in as {parsed} no longer")
     if not others:
-        typer.echo("No wallet is left; app passwords still work: see `waxseal account password`")
+        typer.echo("No wallet is left, nor a passkey; app passwords still work: see `waxseal account password`")
 
 
 def _existing(tx: Reading, address: Address) -> Account:

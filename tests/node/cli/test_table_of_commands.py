@@ -81,7 +81,22 @@ def test_version(waxseal: Call) -> None:
     ("words", "position", "wanted"),
     [
         ("waxseal acc", 1, ["account"]),
-        ("waxseal account ", 2, ["add", "did", "events", "list", "password", "remove-wallet", "unlock", "wallet"]),
+        (
+            "waxseal account ",
+            2,
+            [
+                "add",
+                "did",
+                "events",
+                "list",
+                "passkeys",
+                "password",
+                "remove-passkey",
+                "remove-wallet",
+                "unlock",
+                "wallet",
+            ],
+        ),
         ("waxseal send --tl", 2, ["--tls"]),
     ],
 )
