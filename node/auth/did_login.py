@@ -20,9 +20,10 @@ from node.auth.sessions import Sessions
 from node.auth.wallet import LoggedIn
 from node.base.log import get_log
 from node.net.did_resolver import DidResolver
-from node.store import accounts
+from node.store import accounts, shown_credentials
 from node.store.accounts import Account
 from node.store.database import Database
+from node.store.shown_credentials import Shown
 from node.store.transaction import Writing
 
 log = get_log(__name__)
@@ -96,8 +97,8 @@ class DidLogin:
 
         1. The proof is for us, and for now. 2. Its nonce is this browser's and unused; it is used up from here on.
         3. The DID is bound to an account; only then is anything fetched for it. 4. The DID itself signed. 5. Every
-        credential that is shown holds. 6. A token gate before the mailbox lets its owner in. 7. The session is opened
-        in a transaction in which the DID is still bound.
+        credential that is shown holds, and is kept for gates that ask for one. 6. A token gate before the mailbox lets
+        its owner in. 7. The session is opened in a transaction in which the DID is still bound.
         """
         return await self._challenges.attempt(_PURPOSE, peer, lambda: self._judged(compact, browser))
 
@@ -119,6 +120,8 @@ class DidLogin:
         held = await did_login.verify_credentials(proof, self._verifier, moment)  # 5
         if isinstance(held, identity.refusal.Refusal):
             return _as_ours(held)
+        if held:
+            await self._database.write(lambda tx: self._keep(tx, account.id, proof, held))
         if (shut := await self._sessions.admit(account)) is not None:  # 6
             return shut
         return await self._database.write(lambda tx: self._open(tx, proof, held, account))  # 7
@@ -131,6 +134,15 @@ class DidLogin:
             return _UNBOUND if account is None else None
         log.info("did login not proved", bound=account is not None, reason=method.reason.value)
         return _NOT_PROVED
+
+    def _keep(self, tx: Writing, account_id: int, proof: Proof, held: tuple[Credential, ...]) -> None:
+        now = int(self._clock())
+        for token, one in zip(proof.credentials, held, strict=True):
+            ends = now + shown_credentials.KEPT_SECONDS
+            if one.valid_until is not None:
+                ends = min(ends, int(one.valid_until.timestamp()))
+            if len(token) <= shown_credentials.MAX_SIZE:
+                shown_credentials.put(tx, account_id, Shown(token, str(proof.did), now, ends))
 
     def _open(self, tx: Writing, proof: Proof, held: tuple[Credential, ...], account: Account) -> DidLoggedIn | Refusal:
         owner = accounts.bound(tx, str(proof.did))

@@ -16,6 +16,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 from node.base.address import AddressError, normalize_domain, parse_address
 from node.base.config_chains import Chains, Gates
 from node.base.config_did import Dids
+from node.base.config_names import Ens, Signup
 from node.base.config_oauth import OAuth
 from node.base.config_opinions import ClamAv, LanguageModel, Rspamd, SpamAssassin
 from node.base.config_places import Endpoint, Endpoints, EndpointText, Section, at
@@ -198,6 +199,8 @@ class Settings(Section):
     chains: Chains = Chains()
     gates: Gates = Gates()
     did: Dids = Dids()
+    ens: Ens = Ens()
+    signup: Signup = Signup()
     classifier: Classifier = Classifier()
     rspamd: Rspamd = Rspamd()
     spamassassin: SpamAssassin = SpamAssassin()

@@ -5,23 +5,28 @@ from __future__ import annotations
 import time
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
-import trio
 import typer
 
+from identity.credentials.verify import Verifier
 from identity.ethereum import checksum_address, subject
 from identity.gates.rule import Rule, RuleError, Token, leaves, parse_rule, write_rule
 from node.auth.gates.doorkeeper import explain, target_of
 from node.auth.gates.evaluate import Evaluator, Judgement
+from node.auth.gates.evidence import KeptEvidence
 from node.auth.gates.holder import Holder, holder_of
 from node.base.address import parse_address
 from node.base.config import Settings
 from node.base.errors import Permanent
 from node.cli.settings import ConfigOption, load_settings, with_database
+from node.directory.memberships import Memberships
+from node.directory.resolve import readers, resolve
 from node.net.chain.reader import open_readers
+from node.net.did_resolver import DidResolver
+from node.net.public_https import PublicHttps
 from node.store import accounts, domains, gates
-from node.store.database import Reading, Writing
+from node.store.database import Database, Reading, Writing
 from node.store.gates import StoredGate, Use
 
 app = typer.Typer(help="Token gates: mailboxes for who holds something (docs/gates.md).", no_args_is_help=True)
@@ -32,6 +37,16 @@ class Kind(StrEnum):
 
     LOGIN = "login"
     SIGNUP = "signup"
+    SEND = "send"
+    WRITE = "write"
+
+
+class Others(StrEnum):
+    """What becomes of mail from senders who do not meet the rule for writing."""
+
+    FILTER = "filter"
+    JUNK = "junk"
+    REFUSE = "refuse"
 
 
 class Revoke(StrEnum):
@@ -54,6 +69,9 @@ def set_(
     revoke: Annotated[
         Revoke, typer.Option(help="latest: a token given away counts before that is final.")
     ] = Revoke.FINALIZED,
+    others: Annotated[
+        Others, typer.Option(help="With --for write: mail of others is filtered as usual, put into Junk, or refused.")
+    ] = Others.FILTER,
     config: ConfigOption = Path("waxseal.toml"),
 ) -> None:
     """Put a gate before a mailbox, in the place of the one before."""
@@ -65,9 +83,9 @@ def set_(
     def work(tx: Writing) -> None:
         if "@" not in key and not domains.exists(tx, key):
             raise Permanent(f"{key} is no domain of this node; first: waxseal domain add {key}")
-        if "@" in key and accounts.find(tx, parse_address(key)) is None:
-            raise Permanent(f"{key} has no account; `waxseal account list` shows who has")
-        gates.put(tx, _use(kind), key, write_rule(read), revoke.value)
+        if "@" in key and not readers(resolve(tx, parse_address(key))):
+            raise Permanent(f"nobody has the address {key}; `waxseal account list` shows who has one")
+        gates.put(tx, _use(kind), key, write_rule(read), revoke.value, others=_others(others))
 
     with_database(settings, lambda database: database.write(work))
     typer.echo(f"{key} opens ({kind.value}) to who meets: {write_rule(read)}")
@@ -84,7 +102,7 @@ def show(
     key = target_of(target) if target else ""
     for gate in with_database(load_settings(config), lambda database: database.read(gates.listing)):
         if key in ("", gate.target):
-            typer.echo("\t".join([gate.use, gate.target, gate.revoke, gate.rule]))
+            typer.echo("\t".join([gate.use, gate.target, gate.revoke, gate.others, gate.rule]))
 
 
 @app.command()
@@ -115,7 +133,8 @@ def explain_(
 
     gate, holder = with_database(settings, lambda database: database.read(query))
     read = parse_rule(gate.rule) if gate else _rule(rule)
-    judgement = trio.run(_ask, settings, read, gate.revoke if gate else revoke.value, holder)
+    revoked = gate.revoke if gate else revoke.value
+    judgement = with_database(settings, lambda database: _ask(settings, database, read, revoked, holder))
     for line in explain(judgement):
         typer.echo(line)
     typer.echo(f"{account}: {judgement.truth}")
@@ -123,13 +142,19 @@ def explain_(
         raise typer.Exit(1)
 
 
-async def _ask(settings: Settings, rule: Rule, revoke: str, holder: Holder) -> Judgement:
+async def _ask(settings: Settings, database: Database, rule: Rule, revoke: str, holder: Holder) -> Judgement:
+    resolver = DidResolver(PublicHttps() if settings.did.resolve_web else None)
+    evidence = KeptEvidence(database, Verifier(resolver, resolver), Memberships(database), time.time)
     async with open_readers(settings.chains, settings.gates.fresh_seconds) as readers:
-        return await Evaluator(readers).judge(rule, revoke, holder, time.time())
+        return await Evaluator(readers, evidence).judge(rule, revoke, holder, time.time())
 
 
 def _use(kind: Kind) -> Use:
-    return "signup" if kind is Kind.SIGNUP else "login"
+    return cast("Use", kind.value)
+
+
+def _others(others: Others) -> gates.Others:
+    return cast("gates.Others", others.value)
 
 
 def _rule(text: str) -> Rule:
@@ -151,7 +176,7 @@ def _set_gate(tx: Reading, text: str) -> StoredGate | None:
     if text.lstrip().startswith("{") or Path(text).is_file():
         return None
     key = target_of(text)
-    found = gates.get(tx, "login", key) or gates.get(tx, "signup", key)
+    found = next((gate for use in gates.USES if (gate := gates.get(tx, use, key))), None)
     if found is None:
         raise Permanent(f"{key} has no gate, and there is no such file; `waxseal gate show` lists all gates")
     return found

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from node.base.address import Address
 from node.base.errors import Temporary
+from node.directory import names
 from node.store import accounts, domains
 from node.store.accounts import Account
 from node.store.database import Database, Reading
@@ -88,8 +89,9 @@ def readers(found: Resolution) -> tuple[Local, ...]:
 def resolve(tx: Reading, address: Address) -> Resolution:
     """Find whose mail this is, within a transaction.
 
-    1. A person, an alias or a group of exactly this name. 2. The same without the tag (RFC 5233 §1). 3. `postmaster`
-    of a domain of ours always has a reader (RFC 5321 §4.5.1): its catch-all, else its oldest account. 4. The catch-all.
+    1. A person, an alias or a group of exactly this name. 2. The same without the tag (RFC 5233 §1), or whoever holds
+    this name of ENS. 3. `postmaster` of a domain of ours always has a reader (RFC 5321 §4.5.1): its catch-all, else its
+    oldest account. 4. The catch-all.
 
     Raises:
         GroupTooLarge: as it says.
@@ -103,6 +105,8 @@ def resolve(tx: Reading, address: Address) -> Resolution:
         found = _named(tx, bare.key) if tag else None  # 2
         if isinstance(found, Local) and domain.tag_folders:
             found = Local(found.account, tag)
+    if found is None and (holder := names.owner(tx, address)) is not None:
+        found = Local(holder)
     if found is None and domain.catch_all:  # 3, 4
         found = _named(tx, domain.catch_all)
     if found is None and address.local.casefold() == "postmaster":

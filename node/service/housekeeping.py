@@ -12,12 +12,13 @@ from node.base.log import get_log
 from node.service import holding
 from node.service.learning import teaches
 from node.service.rooms import Rooms
-from node.store import changes, security_events, sending, web_sessions
+from node.store import changes, ens_names, gates, newcomers, security_events, sending, shown_credentials, web_sessions
 from node.store.transaction import Writing
 
 log = get_log(__name__)
 
 EVERY_SECONDS = 3600.0
+GATES_SECONDS = NAMES_SECONDS = 30 * 86400  # nothing older counts, whatever the settings
 KEPT_CHANGES = 500_000  # rows of the change feed: what a client may have missed and still be told step by step
 
 
@@ -39,6 +40,10 @@ async def go_round(rooms: Rooms) -> None:
         sending.expire(tx, now)
         security_events.expire(tx, now)
         oauth.expire(tx, now)
+        newcomers.expire(tx, now)
+        shown_credentials.expire(tx, now)
+        gates.expire(tx, now - GATES_SECONDS)
+        ens_names.expire(tx, now - NAMES_SECONDS)
         oldest = changes.last(tx) - KEPT_CHANGES
         # What a listener has not seen yet stays, however much has happened since.
         changes.trim(tx, min([oldest, *(changes.cursor(tx, name) for name in followers)]))

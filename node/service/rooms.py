@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
+from identity.credentials.verify import Verifier
 from node.anchor.keeper import Keeper
 from node.anchor.keys import LogKeys, open_keys
 from node.anchor.log import Log
 from node.auth.gate import Gate
 from node.auth.gates.doorkeeper import Doorkeeper
 from node.auth.gates.evaluate import Evaluator
+from node.auth.gates.evidence import KeptEvidence
 from node.auth.guests import Guests
 from node.base.config import Settings
 from node.checks.classifier import ContentClassifier
 from node.checks.learned import Learned
 from node.checks.panel import Panel
-from node.directory.resolve import StoredDirectory
+from node.directory.memberships import Memberships
 from node.flow.premises import Premises
 from node.ipfs.offload import Offload
 from node.net.chain.embedded import EmbeddedChain
 from node.net.chain.reader import open_readers
+from node.net.did_resolver import DidResolver
+from node.net.public_https import PublicHttps
 from node.service.folders import Folders
 from node.service.judges import open_panel
+from node.service.names import open_directory
 from node.store import incoming
 from node.store.blobs import Blobs
 from node.store.database import Database
@@ -40,6 +46,7 @@ class Rooms:
     blobs: Blobs
     gate: Gate
     doorkeeper: Doorkeeper
+    resolver: DidResolver
     guests: Guests
     premises: Premises
     classifier: ContentClassifier
@@ -76,11 +83,13 @@ async def open_rooms(settings: Settings) -> AsyncIterator[Rooms]:
             hostname=settings.hostname,
             database=database,
             blobs=blobs,
-            directory=StoredDirectory(database),
+            directory=await open_directory(settings, database, readers),
             log=Log(),
             data=folders.data,
         )
-        doorkeeper = Doorkeeper(database, Evaluator(readers), settings.gates.grace_minutes * 60)
+        resolver = DidResolver(PublicHttps() if settings.did.resolve_web else None)
+        evidence = KeptEvidence(database, Verifier(resolver, resolver), Memberships(database), time.time)
+        doorkeeper = Doorkeeper(database, Evaluator(readers, evidence), settings.gates.grace_minutes * 60)
         yield Rooms(
             settings=settings,
             folders=folders,
@@ -88,6 +97,7 @@ async def open_rooms(settings: Settings) -> AsyncIterator[Rooms]:
             blobs=blobs,
             gate=Gate(database, doorkeeper),
             doorkeeper=doorkeeper,
+            resolver=resolver,
             guests=Guests(database, doorkeeper, settings.gates.ends_within_seconds),
             premises=premises,
             classifier=classifier,

@@ -12,8 +12,6 @@ from node.anchor.receipt import Receipt
 from node.auth.contract_wallets import ContractWallets
 from node.auth.oauth.provider import Provider
 from node.directory.issuer import Issuer
-from node.net.did_resolver import DidResolver
-from node.net.public_https import PublicHttps
 from node.servers.http.app import WebApp
 from node.servers.http.settings import LOOPBACK, MailServer, WebSettings
 from node.service.doors import Ports
@@ -54,8 +52,10 @@ def web_app(rooms: Rooms, ports: Ports, oauth: Provider | None = None) -> WebApp
         rooms.gate,
         web,
         contracts=contracts,
-        resolver=DidResolver(PublicHttps() if settings.did.resolve_web else None),
+        resolver=rooms.resolver,
         issuer=issuer_of(rooms.folders) if settings.did.publish else None,
+        doorkeeper=rooms.doorkeeper,
+        signup=settings.signup,
         receipt=receipt,
         checkpoint=checkpoint,
         oauth=oauth,

@@ -46,6 +46,7 @@ _PUT = Statement(
 _GET = Statement(select(ens_name).where(same(_C.name)))
 _REMOVE = Statement(delete(ens_name).where(same(_C.name)))
 _EXPIRE = Statement(delete(ens_name).where(_C.checked < bindparam("before")))
+_FORGET = Statement(delete(ens_name))
 _COUNT = Statement(select(func.count()).select_from(ens_name))
 
 
@@ -70,6 +71,11 @@ def remove(tx: Writing, name: str) -> None:
 def expire(tx: Writing, before: int) -> None:
     """Forget names that were looked up before this time (unix seconds)."""
     tx.execute(_EXPIRE, before=before)
+
+
+def forget(tx: Writing) -> None:
+    """Forget all of them."""
+    tx.execute(_FORGET)
 
 
 def _made(row: Row | None) -> EnsName | None:

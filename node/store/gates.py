@@ -14,7 +14,7 @@ from node.store.schema import gate, gate_pass
 from node.store.statement import Statement, adding, same
 from node.store.transaction import Reading, Row, Writing
 
-Use = Literal["login", "signup", "mailbox", "send", "write"]
+Use = Literal["login", "signup", "send", "write"]
 USES: tuple[Use, ...] = get_args(Use)
 Others = Literal["filter", "junk", "refuse"]
 OTHERS: tuple[Others, ...] = get_args(Others)
@@ -25,10 +25,9 @@ class StoredGate:
     """One gate.
 
     Attributes:
-        use: what it stands before: logging in to an account, opening one at a domain, reading one mailbox, sending as
-            an address, writing to an address past the filter.
-        target: an address's key, or a domain, which speaks for all its addresses that have no gate of their own; for
-            "mailbox" also a key, a slash and the mailbox's name.
+        use: what it stands before: logging in to an account, opening one at a domain, sending as an address, writing
+            to an address past the filter.
+        target: an address's key, or a domain, which speaks for all its addresses that have no gate of their own.
         rule: as `identity.gates.rule.write_rule` writes it.
         revoke: "finalized", or "latest" where losing a token counts before it is final.
         changed: unix seconds.
@@ -75,22 +74,15 @@ def before(tx: Reading, use: Use, address: Address) -> StoredGate | None:
     return get(tx, use, address.key) or get(tx, use, address.domain)
 
 
-def before_mailbox(tx: Reading, address: Address, name: str) -> StoredGate | None:
-    """The gate before one mailbox of an account: its own, its account's, or its domain's. INBOX is one spelling."""
-    name = "INBOX" if name.upper() == "INBOX" else name
-    return get(tx, "mailbox", f"{address.key}/{name}") or before(tx, "mailbox", address)
-
-
 def are_set(tx: Reading, use: Use) -> bool:
     """True when there is any gate of this kind: most nodes have none."""
     return tx.one(_ANY, use=use) is not None
 
 
 def concerning(tx: Reading, address: Address) -> list[StoredGate]:
-    """What a person may care about: the gates before logging in, reading mail and sending."""
-    found = [before(tx, use, address) for use in ("login", "mailbox", "send")]
-    own = [gate for gate in listing(tx) if gate.use == "mailbox" and gate.target.startswith(f"{address.key}/")]
-    return [gate for gate in (*found, *own) if gate is not None]
+    """What a person may care about: the gates before logging in and sending."""
+    found = (before(tx, "login", address), before(tx, "send", address))
+    return [gate for gate in found if gate is not None]
 
 
 def listing(tx: Reading) -> list[StoredGate]:

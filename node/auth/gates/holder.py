@@ -22,10 +22,12 @@ class Holder:
     Attributes:
         account_id: None for a newcomer.
         subjects: the identities it has proved, as the store spells them.
+        credentials: of somebody without an account: the DID that shows them, and compact tokens.
     """
 
     account_id: int | None
     subjects: tuple[str, ...]
+    credentials: tuple[tuple[str, str], ...] = ()
 
     def wallets(self, chain: str) -> list[bytes]:
         """The addresses that are this person's on a chain (CAIP-2); a contract wallet's belong to its own chain."""

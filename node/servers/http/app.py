@@ -18,17 +18,34 @@ from node.auth.consent import Consent
 from node.auth.contract_wallets import ContractWallets
 from node.auth.did_login import DidLogin
 from node.auth.gate import Gate
+from node.auth.gates.doorkeeper import Doorkeeper
 from node.auth.oauth.provider import Provider
 from node.auth.passkeys import Passkeys
 from node.auth.sessions import Sessions
+from node.auth.signup import SignUp
 from node.auth.wallet import WalletLogin
 from node.auth.wallet_proof import WalletProofs
+from node.base.config_names import Signup
 from node.base.errors import Temporary
 from node.base.log import get_log
 from node.directory.issuer import Issuer
 from node.net.did_resolver import DidResolver
-from node.servers.http import app_passwords, did_login, did_web, pages, passkeys, records, siwe, status, unlock
-from node.servers.http import oauth_authorize, oauth_device, oauth_facts, oauth_token
+from node.servers.http import (
+    app_passwords,
+    did_login,
+    did_web,
+    oauth_authorize,
+    oauth_device,
+    oauth_facts,
+    oauth_token,
+    pages,
+    passkeys,
+    records,
+    signup,
+    siwe,
+    status,
+    unlock,
+)
 from node.servers.http.guard import Guard
 from node.servers.http.house import Checkpoint, House, Receipt
 from node.servers.http.problem import BAD_REQUEST, BROKEN, METHOD, NOT_FOUND, SHORTAGE, TOO_LARGE, answer_problem
@@ -41,11 +58,16 @@ log = get_log(__name__)
 ROUTES = (
     Route("/", pages.landing),
     Route("/login", pages.login),
+    Route("/signup", signup.page),
+    Route("/signup/address", signup.address),
+    Route("/signup/address", signup.create, methods=["POST"]),
     Route("/account", pages.account),
     Route("/account/unlock", unlock.page),
     Route("/static/{name}", pages.static),
     Route("/auth/siwe/nonce", siwe.nonce, methods=["POST"]),
     Route("/auth/siwe/verify", siwe.verify, methods=["POST"]),
+    Route("/auth/signup/nonce", signup.nonce, methods=["POST"]),
+    Route("/auth/signup/verify", signup.verify, methods=["POST"]),
     Route("/auth/did/nonce", did_login.nonce, methods=["POST"]),
     Route("/auth/did/verify", did_login.verify, methods=["POST"]),
     Route("/auth/passkey/options", passkeys.login_options, methods=["POST"]),
@@ -99,6 +121,8 @@ class WebApp:
         contracts: the chains asked about contract wallets; None asks none.
         resolver: finds the documents of DIDs that log in; None finds those that need no network.
         issuer: signs in the name of the domains; None publishes nothing.
+        doorkeeper: explains token gates; None shows none.
+        signup: how people open mailboxes by themselves; None: they do not.
         receipt: makes a message's receipt for its owner; None leaves /receipts empty.
         checkpoint: reads the log's latest checkpoint; None leaves /log empty.
         oauth: gives tokens to mail clients; None leaves /oauth empty.
@@ -114,6 +138,8 @@ class WebApp:
         contracts: ContractWallets | None = None,
         resolver: DidResolver | None = None,
         issuer: Issuer | None = None,
+        doorkeeper: Doorkeeper | None = None,
+        signup: Signup | None = None,
         receipt: Receipt | None = None,
         checkpoint: Checkpoint | None = None,
         oauth: Provider | None = None,
@@ -137,6 +163,10 @@ class WebApp:
             issuer=issuer,
             passwords=AppPasswords(database),
             templates=Templates(settings),
+            doorkeeper=doorkeeper,
+            signup=SignUp(database, sessions, proofs, doorkeeper, settings=signup, origin=settings.origin, clock=clock)
+            if signup and signup.enabled
+            else None,
             receipt=receipt,
             checkpoint=checkpoint,
             oauth=oauth,

@@ -15,9 +15,11 @@ from node.auth.app_passwords import AppPasswords
 from node.auth.consent import Consent
 from node.auth.did_login import DidLogin
 from node.auth.gate import Gate
+from node.auth.gates.doorkeeper import Doorkeeper
 from node.auth.oauth.provider import Provider
 from node.auth.passkeys import Passkeys
 from node.auth.sessions import Sessions
+from node.auth.signup import SignUp
 from node.auth.wallet import WalletLogin
 from node.directory.issuer import Issuer
 from node.servers.http import return_to
@@ -47,6 +49,8 @@ class House:
     issuer: Issuer | None
     passwords: AppPasswords
     templates: Templates
+    doorkeeper: Doorkeeper | None
+    signup: SignUp | None
     receipt: Receipt | None
     checkpoint: Checkpoint | None
     oauth: Provider | None = None

@@ -12,10 +12,11 @@ from starlette.responses import RedirectResponse, Response
 from identity import ethereum
 from node.auth.app_passwords import MAX_NAME
 from node.auth.gate import SCOPES
-from node.auth.passkeys import Kind as PasskeyKind
 from node.auth.oauth.plan import CODE_REPLAYED, REFRESH_REUSED
+from node.auth.passkeys import Kind as PasskeyKind
 from node.flow.sending import Kind, Restriction, restriction
 from node.servers.http import return_to
+from node.servers.http.gates_shown import shown
 from node.servers.http.house import House, cookie, house, visitor
 from node.servers.http.problem import NOT_FOUND, Problem, answer_problem
 from node.store import accounts, oauth, security_events
@@ -42,7 +43,8 @@ FOREVER = "public, max-age=31536000, immutable"
 async def landing(request: Request) -> Response:
     """GET /: what this node is."""
     here = house(request)
-    return here.templates.page("landing.html", account=await visitor(request), has_log=here.checkpoint is not None)
+    person, has_log = await visitor(request), here.checkpoint is not None
+    return here.templates.page("landing.html", account=person, has_log=has_log, signup=here.signup is not None)
 
 
 async def login(request: Request) -> Response:
@@ -54,7 +56,7 @@ async def login(request: Request) -> Response:
         return answer_problem(request, Problem(421, "other-address", "This node has another address", words))
     if await visitor(request) is not None and "again" not in request.query_params:
         return RedirectResponse(return_to.unpack(cookie(request, return_to.NAME)) or "/account", 303)
-    return here.templates.page("login.html")
+    return here.templates.page("login.html", signup=here.signup is not None)
 
 
 async def account(request: Request) -> Response:
@@ -73,11 +75,12 @@ async def account_page(here: House, person: Account, status: int = 200, **values
         "account.html",
         status,
         account=person,
-        wallets=[_as_wallets_show_it(subject) for subject in wallets],
+        wallets=[wallet_words(subject) for subject in wallets],
         passwords=await here.passwords.listing(person),
         clients=await here.database.read(partial(oauth.of_account, account_id=person.id, now=int(time.time()))),
         passkeys=await here.passkeys.listing(person) if here.passkeys else [],
         restriction=restricted,
+        gates=[shown(*each) for each in await here.doorkeeper.standing(person)] if here.doorkeeper else [],
         events=events,
         event_words=EVENT_WORDS,
         scopes=SCOPE_WORDS,
@@ -92,7 +95,8 @@ def _account(tx: Reading, id: int) -> tuple[list[str], Restriction | None, list[
     return list(accounts.identities(tx, id)), restriction(tx, id, time.time()), found
 
 
-def _as_wallets_show_it(subject: str) -> str:
+def wallet_words(subject: str) -> str:
+    """An identity as wallets show it."""
     chain, _, name = subject.rpartition(":")
     if not chain.startswith("eip155"):
         return subject

@@ -1,0 +1,34 @@
+"""ENS, as the settings have it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from node.base.config import Settings
+from node.base.errors import ConfigError
+from node.directory.names import Names
+from node.directory.names_first import NamesFirst
+from node.directory.resolve import Directory, StoredDirectory
+from node.net.chain.ens import EnsReader
+from node.net.chain.reader import Reader
+from node.net.public_https import PublicHttps
+from node.store import ens_names
+from node.store.database import Database
+
+
+async def open_directory(settings: Settings, database: Database, readers: Mapping[str, Reader]) -> Directory:
+    """The node's directory, with ENS in front of it where that is on.
+
+    Raises:
+        ConfigError: ENS is on, and nobody is named who answers for its chain.
+    """
+    stored = StoredDirectory(database)
+    if not settings.ens.enabled:
+        await database.write(ens_names.forget)  # what was looked up while it was on counts no more
+        return stored
+    reader = readers.get(settings.ens.chain)
+    if reader is None:
+        raise ConfigError(f"ens.enabled: name a server for {settings.ens.chain} in chains.rpc, or turn ENS off")
+    gateways = PublicHttps() if settings.ens.offchain else None
+    asker = EnsReader(reader, bytes.fromhex(settings.ens.registry[2:]), gateways)
+    return NamesFirst(stored, Names(database, asker, settings.ens))
