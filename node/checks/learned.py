@@ -66,7 +66,7 @@ class Learned:
     def folders(self, tx: Reading, account_ids: Iterable[int], verdict: Verdict) -> dict[int, tuple[str, float]]:
         """For accounts whose own head decides otherwise than the node: folder ("" for INBOX) and correction."""
         opinion = _of_content(verdict)
-        if opinion is None or verdict.reply or verdict.hold:
+        if opinion is None or opinion.reason is Reason.TRUSTED or verdict.reply or verdict.hold:
             return {}
         found = {}
         for account_id in self._taught.intersection(account_ids):

@@ -27,6 +27,7 @@ class Reason(StrEnum):
     UNSCORED_FAILED = "unscored-failed"
     UNSCORED_BUSY = "unscored-busy"
     LEARNED = "learned"
+    TRUSTED = "trusted-reply"
     SECOND_OPINION = "second-opinion"
     THREAT = "threat"
     THREAT_JUNK = "threat-junk"

@@ -6,6 +6,8 @@ Fail open (mail first): without model, store or time there is less to judge by, 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import trio
 
 from ai.classes import Classes
@@ -29,6 +31,8 @@ NOT_A_PROGRAM = Reply(550, "5.7.1", "This message carries a program; send it in 
 AT_ONCE = 2  # messages parsed at a time
 TOLD = 0.05  # a smaller score is not shown
 JUNK = "\\Junk"
+SURE = 0.995  # probability of spam from which an answer is not trusted either: a list makes Message-IDs public
+ANSWERS = "answers a message sent from here"
 
 
 class ThreatReview:
@@ -48,15 +52,19 @@ class ThreatReview:
 
     async def review(self, subject: Subject, opinions: tuple[Opinion, ...]) -> tuple[Opinion, ...]:
         """The opinions heard, and our own behind them."""
-        threat = NO_THREAT
+        threat, is_answer = NO_THREAT, False
         with trio.move_on_after(self._settings.deadline_seconds) as waiting:
-            threat = await self._judge(subject, opinions)
+            threat, is_answer = await self._judge(subject, opinions)
         if waiting.cancelled_caught:
             metrics.threats.labels("unscored").inc()
             log.warning("threat.slow", size=subject.size)
-        return (*opinions, opinion_of(threat, self._settings))
+        ours = opinion_of(threat, self._settings)
+        if is_answer and ours.reason is Reason.FINE:
+            opinions = tuple(trusted(opinion) for opinion in opinions)
+        return (*opinions, ours)
 
-    async def _judge(self, subject: Subject, opinions: tuple[Opinion, ...]) -> Threat:
+    async def _judge(self, subject: Subject, opinions: tuple[Opinion, ...]) -> tuple[Threat, bool]:
+        """The threat, and whether this answers a message that one of the recipients sent."""
         view = next((opinion.view for opinion in opinions if opinion.view), None)
         classes = next((opinion.classes for opinion in opinions if opinion.classes), None)
         if view is None:
@@ -68,13 +76,14 @@ class ThreatReview:
             return await self._database.read(lambda tx: self._assessed(tx, subject, view, classes, files))
         except WaxsealError as error:  # what is gathered from the store is help, not need
             log.info("threat.without_context", problem=str(error))
-            return assess(view, self._surroundings.known(subject), classes, files)
+            return assess(view, self._surroundings.known(subject), classes, files), False
 
     def _assessed(
         self, tx: Reading, subject: Subject, view: View, classes: Classes | None, files: tuple[File, ...]
-    ) -> Threat:
+    ) -> tuple[Threat, bool]:
         """On the reader's thread: gathering and judging share one hop."""
-        return assess(view, self._surroundings.context(tx, subject, view.from_name), classes, files)
+        context = self._surroundings.context(tx, subject, view.from_name)
+        return assess(view, context, classes, files), context.reply_to_ours
 
     async def _files_behind(self, subject: Subject, view: View) -> tuple[File, ...]:
         """Attachments of a large message, of which the view has the beginning only."""
@@ -87,6 +96,14 @@ class ThreatReview:
                 break
         found = await trio.to_thread.run_sync(walk, bytes(data), limiter=self._limiter, abandon_on_cancel=True)
         return found.files
+
+
+def trusted(opinion: Opinion) -> Opinion:
+    """What becomes of a wish for Junk when the message answers one that was sent from here: only whoever got that
+    message knows its Message-ID, so the wish is dropped unless the content is as good as surely spam."""
+    if opinion.reason is not Reason.SPAM_JUNK or opinion.score is None or opinion.score >= SURE:
+        return opinion
+    return replace(opinion, reason=Reason.TRUSTED, folder="", details=(ANSWERS, *opinion.details))
 
 
 def opinion_of(threat: Threat, settings: ThreatSettings) -> Opinion:

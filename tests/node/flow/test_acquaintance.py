@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 
 from node.auth.gate import Gate
+from node.base.config_threat import Threat as ThreatSettings
+from node.checks.context import Surroundings
 from node.checks.opinion import Opinion, Reason
 from node.checks.panel import Panel
+from node.checks.threat import ThreatReview
 from node.flow.accept import Accept
 from node.flow.deliver import RecipientGone
 from node.flow.submit import Submit
@@ -46,6 +49,30 @@ async def test_what_went_to_junk_is_counted_apart(house) -> None:
         house.session(), house.transaction("ann@house.example"), await house.incoming(NOTE)
     )
     assert await known(house, house.ann, "nora@far.example") == (0, 0, 1)
+
+
+async def test_an_answer_to_what_was_sent_from_here_is_not_put_into_junk(house) -> None:
+    """Unless the content is as good as surely spam, or the message dangerous."""
+    await submit(house, b"From: ann@house.example\r\nMessage-ID: <mine@house.example>\r\n\r\nhi\r\n", "zoe@far.example")
+    answer = b"From: zoe@far.example\r\nIn-Reply-To: %s\r\nSubject: Re: hi\r\n\r\nBuy it, it is cheap.\r\n"
+    program = b"Content-Disposition: attachment; filename=order.exe\r\n"
+    cases = (
+        (answer % b"<mine@house.example>", 0.9, "INBOX"),
+        (answer % b"<other@house.example>", 0.9, "Junk"),
+        (answer % b"<mine@house.example>", 0.999, "Junk"),
+        (program + answer % b"<mine@house.example>", 0.9, "Junk"),
+    )
+    settings = ThreatSettings(executable="junk")
+    threat = ThreatReview(settings, Surroundings(["mx.house.example"]), house.premises.database)
+    for number, (content, score, folder) in enumerate(cases):
+        spam = Says(Opinion(Reason.SPAM_JUNK, "spam", score, folder="\\Junk", margin=3.0))
+        to = house.transaction("ann@house.example", sender="zoe@far.example")
+        marked = b"X-Number: %d\r\n" % number + content
+        await Accept(house.premises, Panel((spam,), (threat,))).finish(
+            house.session(), to, await house.incoming(marked)
+        )
+        found = [name for name in ("INBOX", "Junk") if marked[:13] in b"".join(await house.contents(house.ann, name))]
+        assert found == [folder], number
 
 
 async def test_bounces_and_mail_that_is_not_kept_make_nobody_known(house) -> None:
