@@ -14,6 +14,7 @@ import re
 import secrets
 import stringprep
 import unicodedata
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from identity.refusal import Reason, Refusal
@@ -25,7 +26,6 @@ MAX_ITERATIONS = 600_000
 MAX_LENGTH = 2048  # characters of one of the client's messages
 SALT_SIZE = 16
 NONCE_SIZE = 18  # octets, 24 characters
-BINDINGS = ("tls-exporter", "tls-server-end-point")  # RFC 9266, RFC 5929; what a client may bind to
 
 _NAME = r"(?:[^\x00,=]|=2C|=3D)*"  # saslname: comma and equals sign are written as =2C and =3D
 _PRINTABLE = r"[\x21-\x2b\x2d-\x7e]"  # no comma
@@ -92,25 +92,26 @@ class ClientFirst:
     nonce: str
 
 
-def read_first(text: str, mechanism: str, offers_plus: bool) -> ClientFirst | Refusal:
+def read_first(text: str, mechanism: str, bindings: Collection[str] = ()) -> ClientFirst | Refusal:
     """Read the client's first message.
 
     Args:
         mechanism: the one the client chose.
-        offers_plus: whether PLUS was offered on this connection.
+        bindings: what a client can bind to on this connection: "tls-exporter" (RFC 9266), "tls-unique" (RFC 5929 §3).
+            Where there is any, PLUS was offered.
     """
     match = _FIRST.match(text) if len(text) <= MAX_LENGTH else None
     if match is None:
         return Refusal(Reason.MALFORMED, "the first message is not SCRAM's, or holds an extension we do not know")
     flag = match["flag"]
-    if flag == "y" and offers_plus:
+    if flag == "y" and bindings:
         # The client could bind and believes that we cannot: somebody took -PLUS out of our list (RFC 5802 §6).
         return Refusal(Reason.MALFORMED, "channel binding was hidden from the client: somebody is in the middle")
     if (mechanism == PLUS) != flag.startswith("p="):
         return Refusal(Reason.MALFORMED, "channel binding belongs to -PLUS, and to nothing else")
     binding = flag.removeprefix("p=") if mechanism == PLUS else ""
-    if binding and binding not in BINDINGS:
-        return Refusal(Reason.MALFORMED, "the client binds to something we do not know")
+    if binding and binding not in bindings:
+        return Refusal(Reason.MALFORMED, "the client binds to something that this connection does not have")
     try:
         name, authzid = saslprep(_unescape(match["name"])), saslprep(_unescape(match["authzid"] or ""))
     except ValueError as error:
@@ -123,15 +124,28 @@ def read_first(text: str, mechanism: str, offers_plus: bool) -> ClientFirst | Re
 class Exchange:
     """One login, from the second message on.
 
+    An account may have several passwords, and a password several spellings, when their verifiers share salt and
+    iterations: the client is told both before it proves anything.
+
     Args:
         first: the client's first message.
-        verifier: of the account, or a `decoy`.
+        verifiers: of the account, or a `decoy`; at least one. All are tried, in the same time whichever fits.
         nonce: the server's part; random unless a test gives it.
+
+    Attributes:
+        opened: place of the verifier that the client's proof opened; None until then.
+
+    Raises:
+        ValueError: the verifiers differ in salt or iterations.
     """
 
-    def __init__(self, first: ClientFirst, verifier: Verifier, nonce: str | None = None) -> None:
+    def __init__(self, first: ClientFirst, verifiers: Sequence[Verifier], nonce: str | None = None) -> None:
         self._first = first
-        self._verifier = verifier
+        self._verifiers = verifiers
+        self.opened: int | None = None
+        verifier = verifiers[0]
+        if any((v.salt, v.iterations) != (verifier.salt, verifier.iterations) for v in verifiers):
+            raise ValueError("verifiers of one exchange share salt and iterations")
         own = base64.b64encode(secrets.token_bytes(NONCE_SIZE)).decode("ascii") if nonce is None else nonce
         self._nonce = first.nonce + own
         salt = base64.b64encode(verifier.salt).decode("ascii")
@@ -158,16 +172,22 @@ class Exchange:
         if not hmac.compare_digest(_decode(match["binding"]) or b"", channel):  # 3
             return Refusal(Reason.BAD_SIGNATURE, "the client speaks over another channel: somebody is in the middle")
         message = ",".join((self._first.bare, self.server_first, match["bare"])).encode("utf-8")
-        if not self._opens(_decode(match["proof"]), message):  # 4
+        proof, self.opened = _decode(match["proof"]), None
+        for place, verifier in enumerate(self._verifiers):  # 4
+            if _opens(verifier, proof, message):
+                self.opened = place
+        if self.opened is None:
             return Refusal(Reason.BAD_SIGNATURE, "the proof does not fit the password")
-        return "v=" + base64.b64encode(_hmac(self._verifier.server_key, message)).decode("ascii")
+        signature = _hmac(self._verifiers[self.opened].server_key, message)
+        return "v=" + base64.b64encode(signature).decode("ascii")
 
-    def _opens(self, proof: bytes | None, message: bytes) -> bool:
-        signature = _hmac(self._verifier.stored_key, message)
-        if proof is None or len(proof) != len(signature):
-            return False
-        client_key = bytes(a ^ b for a, b in zip(proof, signature, strict=True))
-        return hmac.compare_digest(hashlib.sha256(client_key).digest(), self._verifier.stored_key)
+
+def _opens(verifier: Verifier, proof: bytes | None, message: bytes) -> bool:
+    signature = _hmac(verifier.stored_key, message)
+    if proof is None or len(proof) != len(signature):
+        return False
+    client_key = (int.from_bytes(proof, "big") ^ int.from_bytes(signature, "big")).to_bytes(len(proof), "big")
+    return hmac.compare_digest(hashlib.sha256(client_key).digest(), verifier.stored_key)
 
 
 def saslprep(text: str) -> str:

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 import trio
 
-from node.auth import secret
-from node.auth.gate import SCOPES
+from identity import scram
+from node.auth import scram_keys, secret
+from node.auth.gate import RESERVED, SCOPES
+from node.base.address import parse_address
 from node.base.errors import WaxsealError
-from node.store import app_passwords
+from node.store import app_passwords, node_secrets
 from node.store.accounts import Account
 from node.store.app_passwords import AppPassword
 from node.store.database import Database
@@ -63,14 +65,21 @@ class AppPasswords:
         plain = secret.generate()
         existing = await self.listing(account)
         salt = secret.salt_of(secret.recipe(existing[0].hash)) if existing else secret.new_salt()
+        shared = scram_keys.salt_of(existing) or await self._salt(account)
         hashed = await trio.to_thread.run_sync(secret.derive, secret.normalize(plain), salt, limiter=self._threads)
+        keys = await trio.to_thread.run_sync(scram_keys.make, plain, shared, limiter=self._threads)
 
         def add(tx: Writing) -> AppPassword:
             if len(app_passwords.of_account(tx, account.id)) >= MAX_PER_ACCOUNT:
                 raise AppPasswordError(f"{MAX_PER_ACCOUNT} app passwords are enough; revoke one that is not used")
-            return app_passwords.add(tx, account.id, name, chosen, hashed)
+            return app_passwords.add(tx, account.id, name, chosen, hashed, scram=keys)
 
         return Created(await self._database.write(add), plain)
+
+    async def _salt(self, account: Account) -> bytes:
+        """The salt that SCRAM told strangers for this address before anybody had it, so that nothing changes now."""
+        key = await self._database.write(lambda tx: node_secrets.need(tx, scram_keys.SECRET))
+        return scram.decoy(parse_address(account.address).key, key).salt
 
     async def listing(self, account: Account) -> list[AppPassword]:
         """An account's app passwords, oldest first."""
@@ -102,6 +111,8 @@ def check_scopes(scopes: Iterable[str]) -> frozenset[str]:
         AppPasswordError: there is none, or one we do not know.
     """
     chosen = frozenset(scopes)
+    if early := chosen.intersection(RESERVED):
+        raise AppPasswordError(f"this node does not speak what {min(early)} is for yet; choose of {', '.join(SCOPES)}")
     if not chosen or not chosen <= frozenset(SCOPES):
         raise AppPasswordError("choose at least one: reading mail (imap), sending mail (smtp)")
     return chosen

@@ -3,41 +3,44 @@
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Literal, get_args
+from typing import Literal, TypeVar, get_args
 
 import trio
 
-from node.auth import secret, shared_mailboxes
+from identity.scram import decoy
+from node.auth import scram_keys, secret, shared_mailboxes
+from node.auth.brake import Brake
 from node.auth.gates.doorkeeper import Doorkeeper
 from node.auth.memory import Memory
 from node.auth.refusal import Reason, Refusal
-from node.auth.throttle import Pace, Throttle, network
+from node.auth.throttle import network
 from node.base import metrics
 from node.base.address import Address, AddressError, parse_address
 from node.base.errors import Temporary
 from node.base.log import get_log
-from node.store import accounts, app_passwords
+from node.store import accounts, app_passwords, node_secrets
 from node.store.accounts import Account
 from node.store.app_passwords import AppPassword
 from node.store.database import Database
 from node.store.oauth import Grant
 from node.store.transaction import Reading
 
-__all__ = ["SCOPES", "Entry", "Gate", "Reason", "Refusal", "Scope"]
+__all__ = ["RESERVED", "SCOPES", "Attempt", "Entry", "Gate", "Person", "Reason", "Refusal", "Scope"]
 
 log = get_log(__name__)
+T = TypeVar("T")
 
-Scope = Literal["imap", "smtp"]
-SCOPES: tuple[Scope, ...] = get_args(Scope)
+Scope = Literal["imap", "smtp", "pop", "sieve", "jmap", "dav", "admin", "audit"]
+SCOPES: tuple[Scope, ...] = ("imap", "smtp")
 """What an app password can be good for."""
+RESERVED: tuple[Scope, ...] = tuple(scope for scope in get_args(Scope) if scope not in SCOPES)
+"""Scopes of protocols that this node does not speak yet: nobody can choose them."""
 
 THREADS = 2  # derivations at a time: a flood of logins costs two threads, not the machine
 PATIENCE_SECONDS = 10.0  # waiting for a turn
-FRIENDS = 4096
 MARK_SECONDS = 60  # last use is written at most this often
 USERNAME_LENGTH = 320
 
@@ -47,23 +50,19 @@ _BUSY = Refusal(Reason.BUSY, True, "too many logins at once; try again shortly",
 
 
 @dataclass(frozen=True, slots=True)
-class _Attempt:
+class Attempt:
     """Credentials as they came, made comparable."""
 
     address: Address | None
     name: str
-    plain: bytes
-    digest: bytes
+    plain: bytes = field(repr=False)
+    digest: bytes = field(repr=False)
     peer: str
     mailbox: str = ""  # the shared one that is asked for
 
-    @property
-    def pair(self) -> tuple[str, str]:
-        return self.peer, self.name
-
 
 @dataclass(frozen=True, slots=True)
-class _Person:
+class Person:
     """What the database says about an address."""
 
     account: Account
@@ -93,20 +92,23 @@ class Gate:
     Args:
         database: where people and their app passwords are kept.
         doorkeeper: asked about token gates once the credentials are right; None: there are none.
+        brake: slows down who keeps failing; one for all ways in.
         clock: unix seconds, for `last_used`.
     """
 
     def __init__(
-        self, database: Database, doorkeeper: Doorkeeper | None = None, *, clock: Callable[[], float] = time.time
+        self,
+        database: Database,
+        doorkeeper: Doorkeeper | None = None,
+        brake: Brake | None = None,
+        *,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._database = database
-        self._doorkeeper = doorkeeper
         self._clock = clock
         self._memory = Memory()
-        self._friends: OrderedDict[tuple[str, str], None] = OrderedDict()
-        self._peers = Throttle(Pace())
-        # Kept short: 100-bit passwords need no lock on the account, and a long one would let strangers lock people out.
-        self._names = Throttle(Pace(free=20, longest_seconds=30))
+        self._doorkeeper = doorkeeper
+        self.brake = brake or Brake()
         self._turns = trio.Semaphore(THREADS, max_value=THREADS)
         self._threads = trio.CapacityLimiter(THREADS)
         self._running: dict[bytes, trio.Event] = {}
@@ -138,12 +140,15 @@ class Gate:
         Raises:
             Temporary: the store cannot be read now.
         """
-        attempt = self._attempt(username, password, peer)
-        result = await self._judge(attempt, scope)
+        attempt = self.attempt(username, password, peer)
+        return self.count(attempt, scope, await self._judge(attempt, scope))
+
+    def count(self, attempt: Attempt, scope: Scope, result: T | Refusal) -> T | Refusal:
+        """Log and count a login that was judged, and hand its result on."""
         outcome = "ok"
         if isinstance(result, Refusal):
             outcome = result.reason.value
-            log.info("login refused", user=attempt.name, scope=scope, peer=peer, reason=outcome)
+            log.info("login refused", user=attempt.name, scope=scope, peer=attempt.peer, reason=outcome)
         metrics.logins.labels(scope, outcome).inc()
         return result
 
@@ -158,7 +163,8 @@ class Gate:
         """
         return None if self._doorkeeper is None else await self._doorkeeper.login(account, holder)
 
-    def _attempt(self, username: str, password: str, peer: str) -> _Attempt:
+    def attempt(self, username: str, password: str, peer: str) -> Attempt:
+        """Credentials made comparable; `password` is "" where the protocol does not carry it."""
         address: Address | None = None
         mailbox, username = shared_mailboxes.split(username[: 2 * USERNAME_LENGTH])
         # What UTF-8 cannot hold (lone surrogates) never reaches the database, which would choke on it.
@@ -169,9 +175,9 @@ class Gate:
         except AddressError:
             pass  # judged like any unknown address, at the same cost
         plain = secret.normalize(password)
-        return _Attempt(address, name, plain, self._memory.digest(name.encode(), plain), network(peer), mailbox)
+        return Attempt(address, name, plain, self._memory.digest(name.encode(), plain), network(peer), mailbox)
 
-    async def _judge(self, attempt: _Attempt, scope: Scope) -> Entry | Refusal:
+    async def _judge(self, attempt: Attempt, scope: Scope) -> Entry | Refusal:
         if not await self._wait_for_twin(attempt.digest):  # 1
             return _BUSY
         known = self._memory.recall(attempt.digest)  # 2
@@ -187,7 +193,7 @@ class Gate:
                 return derived
             opened = derived
         # The same wrong guess is not counted again: a revoked phone tries for ever, and it teaches an attacker nothing.
-        return _BAD if opened is None else await self._admit(attempt, opened, scope)  # 5
+        return _BAD if opened is None else await self.open(attempt, opened, scope)  # 5
 
     async def _wait_for_twin(self, digest: bytes) -> bool:
         """A client opens five connections at once with one password: the first derives, the others wait here."""
@@ -196,51 +202,45 @@ class Gate:
                 await running.wait()
         return digest not in self._running
 
-    async def _derive(self, attempt: _Attempt) -> int | Refusal | None:
+    async def _derive(self, attempt: Attempt) -> int | Refusal | None:
         """The id of the app password that the credentials open, None when there is none, or why that is not tried."""
-        if (refusal := self._too_many(attempt)) is not None:
+        if (refusal := self.brake.refusal(attempt.peer, attempt.name)) is not None:
             return refusal
-        person = await self._find(attempt)
+        person = await self.find(attempt)
         with trio.move_on_after(PATIENCE_SECONDS) as patience:
             await self._turns.acquire()
         if patience.cancelled_caught:
             return _BUSY
         try:
             # Asked again behind the queue: a burst sent before its first failure must not slip through.
-            if (refusal := self._too_many(attempt)) is not None:
+            if (refusal := self.brake.refusal(attempt.peer, attempt.name)) is not None:
                 return refusal
             stored = person.passwords if person else ()
             opened = await trio.to_thread.run_sync(_opened, attempt.plain, stored, limiter=self._threads)
             if opened is None:
-                self._peers.fail(attempt.peer)
-                self._names.fail(attempt.name)
+                self.brake.fail(attempt.peer, attempt.name)
         finally:
             self._turns.release()
         self._memory.remember(attempt.digest, opened)
         return opened
 
-    def _too_many(self, attempt: _Attempt) -> Refusal | None:
-        # Strangers behind the same router, or after the same account, lock nobody out who has been here before.
-        if attempt.pair in self._friends:
-            return None
-        wait = max(self._peers.wait(attempt.peer), self._names.wait(attempt.name))
-        if wait <= 0:
-            return None
-        return Refusal(Reason.TOO_MANY_FAILURES, True, f"too many failed logins; wait {wait:.0f} seconds", wait)
+    async def open(self, attempt: Attempt, password_id: int, scope: Scope) -> Entry | Refusal:
+        """Let in who proved to have an app password: it still exists, is good for `scope`, and no token gate objects.
 
-    async def _admit(self, attempt: _Attempt, password_id: int, scope: Scope) -> Entry | Refusal:
-        person = await self._find(attempt)
+        Raises:
+            Temporary: the store cannot be read now.
+        """
+        person = await self.find(attempt)
         row = next((row for row in person.passwords if row.id == password_id), None) if person else None
         if person is None or row is None:
             self._memory.forget(attempt.digest)
             return _BAD
         if scope not in row.scopes:
             return _SCOPE
-        self._friends[attempt.pair] = None
-        self._friends.move_to_end(attempt.pair)
-        while len(self._friends) > FRIENDS:
-            self._friends.popitem(last=False)
+        self.brake.welcome(attempt.peer, attempt.name)
         await self._mark(row)
+        if row.scram is None and attempt.plain:
+            await self._add_keys(attempt, person, row)
         account = await self._asked_for(attempt, person.account, scope)
         if account is None:
             return _BAD
@@ -248,14 +248,15 @@ class Gate:
             return refusal
         return Entry(account, row, person=person.account)
 
-    async def _asked_for(self, attempt: _Attempt, person: Account, scope: Scope) -> Account | None:
+    async def _asked_for(self, attempt: Attempt, person: Account, scope: Scope) -> Account | None:
         """The person's own account, or the shared one they ask for, if they may."""
         if not attempt.mailbox:
             return person
         wanted = partial(shared_mailboxes.opened, mailbox=attempt.mailbox, person=person, scope=scope)
         return await self._database.read(wanted)
 
-    async def _find(self, attempt: _Attempt) -> _Person | None:
+    async def find(self, attempt: Attempt) -> Person | None:
+        """Who has this address, and their app passwords; None for nobody."""
         if attempt.address is None:
             return None
         return await self._database.read(partial(_person, address=attempt.address))
@@ -269,10 +270,23 @@ class Gate:
         except Temporary as error:  # a full disk must not keep people from their mail
             log.warning("last use not written", reason=str(error))
 
+    async def _add_keys(self, attempt: Attempt, person: Person, row: AppPassword) -> None:
+        """An app password from before there was SCRAM gets its keys while it is at hand: clients prefer SCRAM."""
+        salt = scram_keys.salt_of(person.passwords)
+        shown = secret.shown(attempt.plain)
+        try:
+            if salt is None:
+                key = await self._database.write(lambda tx: node_secrets.need(tx, scram_keys.SECRET))
+                salt = decoy(attempt.name, key).salt
+            keys = await trio.to_thread.run_sync(scram_keys.make, shown, salt, limiter=self._threads)
+            await self._database.write(lambda tx: app_passwords.set_scram(tx, row.id, keys))
+        except Temporary as error:  # at another login, then
+            log.warning("scram keys not written", reason=str(error))
 
-def _person(tx: Reading, address: Address) -> _Person | None:
+
+def _person(tx: Reading, address: Address) -> Person | None:
     account = accounts.find(tx, address)
-    return None if account is None else _Person(account, tuple(app_passwords.of_account(tx, account.id)))
+    return None if account is None else Person(account, tuple(app_passwords.of_account(tx, account.id)))
 
 
 def _opened(plain: bytes, stored: tuple[AppPassword, ...]) -> int | None:

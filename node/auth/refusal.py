@@ -22,6 +22,7 @@ class Reason(StrEnum):
     UNBOUND_DID = "unbound-did"
     NOT_PROVED = "not-proved"
     CHAIN_AWAY = "chain-away"
+    BLOCKED_NETWORK = "blocked-network"
     HAS_MAILBOX = "has-mailbox"
     UNKNOWN_PASSKEY = "unknown-passkey"
     COPIED_PASSKEY = "copied-passkey"

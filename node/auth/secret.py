@@ -33,7 +33,13 @@ _RECIPE = re.compile(r"\$argon2id\$v=19\$m=(\d{1,7}),t=(\d{1,3}),p=(\d{1,2})\$([
 def generate() -> str:
     """A new app password, as it is shown once: four groups of five letters, `k7m2p-9xq4r-tj3vw-8n5hd`."""
     letters = "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
-    return "-".join(letters[start : start + GROUP] for start in range(0, LENGTH, GROUP))
+    return shown(letters.encode("ascii"))
+
+
+def shown(plain: bytes) -> str:
+    """A normalized app password as it was shown."""
+    letters = plain.decode("ascii")
+    return "-".join(letters[start : start + GROUP] for start in range(0, len(letters), GROUP))
 
 
 def normalize(typed: str) -> bytes:

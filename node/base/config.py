@@ -16,6 +16,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 from node.base.address import AddressError, normalize_domain, parse_address
 from node.base.config_chains import Chains, Gates
 from node.base.config_did import Dids
+from node.base.config_logins import Logins
 from node.base.config_names import Ens, Signup
 from node.base.config_oauth import OAuth
 from node.base.config_opinions import ClamAv, LanguageModel, Rspamd, SpamAssassin
@@ -195,6 +196,7 @@ class Settings(Section):
     http: Http = Http()
     tls: Tls = Tls()
     wallet: Wallet = Wallet()
+    logins: Logins = Logins()
     oauth: OAuth = OAuth()
     chains: Chains = Chains()
     gates: Gates = Gates()

@@ -51,6 +51,8 @@ sending_deferred = Counter(
 )
 security_events = Counter("waxseal_security_events_total", "Security events of accounts.", ["kind"])
 logins = Counter("waxseal_logins_total", "Logins by protocol and result.", ["scope", "result"])
+blocked_networks = Gauge("waxseal_blocked_networks", "Networks shut out from logging in now.")
+network_blocks = Counter("waxseal_network_blocks_total", "Networks shut out since the start.")
 signups = Counter("waxseal_signups_total", "Mailboxes people opened by themselves, or why not.", ["result"])
 oauth_answers = Counter(
     "waxseal_oauth_answers_total", "Answers of the token endpoint, by what was brought.", ["kind", "result"]

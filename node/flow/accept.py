@@ -26,12 +26,14 @@ from node.mail.headers import decoded, get, header_end
 from node.store.accounts import Account
 from node.store.database import Reading
 from node.store.incoming import Incoming
+from node.wire.smtp import SaslResponse
 
 log = get_log(__name__)
 
 SENDER_FINE = Reply(250, "2.1.0", "Fine")
 RECIPIENT_FINE = Reply(250, "2.1.5", "Fine")
 NO_SUCH_PERSON = Reply(550, "5.1.1", "Nobody has this address here")
+LOG_IN_ELSEWHERE = Reply(503, "5.5.1", "Log in on port 587 or 465")
 NOT_OURS = Reply(550, "5.7.1", "This server does not take mail for that domain; log in on port 587 or 465 to send")
 INSIDERS_ONLY = Reply(550, "5.7.1", "Only people who log in here may write to this group")
 OVER_QUOTA = Reply(452, "4.2.2", "The mailbox is full; try again later")  # RFC 3463 §3.3
@@ -55,7 +57,15 @@ class Accept:
 
     async def authenticate(self, session: Session, username: str, password: str) -> Account | Reply:
         """Nobody logs in on this port."""
-        return Reply(503, "5.5.1", "Log in on port 587 or 465")
+        return LOG_IN_ELSEWHERE
+
+    def mechanisms(self, session: Session) -> tuple[str, ...]:
+        """None."""
+        return ()
+
+    async def converse(self, session: Session, response: SaslResponse) -> Account | Reply:
+        """Nobody logs in on this port."""
+        return LOG_IN_ELSEWHERE
 
     async def sender(self, session: Session, transaction: Transaction) -> Reply:
         """Any sender, the null sender of bounces included."""

@@ -6,15 +6,18 @@ implement it. A reception never sends and never closes; a session never decides.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from node.auth.gate import Entry
+from node.auth.scram_login import Passed, ScramExchange
 from node.base.address import Address
 from node.base.reply import Reply
 from node.net.stream import TlsInfo
 from node.store.accounts import Account
 from node.store.incoming import Incoming
+from node.wire.smtp import SaslResponse
 
 __all__ = ["Limits", "Reception", "Session", "TlsInfo", "Transaction"]
 
@@ -47,6 +50,8 @@ class Session:
     Attributes:
         entry: what let `account` in.
         app_password: the name of the one that `account` logged in with.
+        bindings: what a client can bind a login to on this connection (`Connection.channel_bindings`).
+        exchange: a login under way that takes several steps.
     """
 
     id: str
@@ -58,6 +63,8 @@ class Session:
     account: Account | None = None
     entry: Entry | None = None
     app_password: str = ""
+    bindings: Mapping[str, bytes] = field(default_factory=dict)
+    exchange: ScramExchange | Passed | None = None
 
 
 @dataclass(slots=True)
@@ -101,6 +108,14 @@ class Reception(Protocol):
 
     async def authenticate(self, session: Session, username: str, password: str) -> Account | Reply:
         """The account, or the refusal to send."""
+        ...
+
+    def mechanisms(self, session: Session) -> tuple[str, ...]:
+        """What AUTH offers beside PLAIN and LOGIN; `converse` judges it."""
+        ...
+
+    async def converse(self, session: Session, response: SaslResponse) -> Account | Reply:
+        """The account, a 334 that goes on, or the refusal to send."""
         ...
 
     async def sender(self, session: Session, transaction: Transaction) -> Reply:

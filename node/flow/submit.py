@@ -7,11 +7,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
 
+from identity.oauth import sasl as oauth
 from node.anchor.leaf import Direction
 from node.auth.gate import Entry, Gate
 from node.auth.guests import Guests
+from node.auth.oauth.door import TokenLogin
 from node.auth.refusal import Reason as AuthReason
 from node.auth.refusal import Refusal
+from node.auth.scram_login import ScramLogin
 from node.base import metrics
 from node.base.address import Address, AddressError, parse_address
 from node.base.log import get_log
@@ -19,7 +22,9 @@ from node.base.reply import Reply
 from node.checks.opinion import Reason
 from node.directory.resolve import Foreign, Several, Unknown
 from node.directory.senders import may_send_as, same_house
+from node.flow import sasl
 from node.flow.accept import INSIDERS_ONLY, NO_SUCH_PERSON, RECIPIENT_FINE, SENDER_FINE, space
+from node.flow.bearer import bearer
 from node.flow.deliver import Order, deliver
 from node.flow.parcel import Parcel, pack
 from node.flow.premises import Premises
@@ -32,6 +37,7 @@ from node.mail.headers import fields, header_end
 from node.store.accounts import Account
 from node.store.database import Writing
 from node.store.incoming import Incoming
+from node.wire.smtp import SaslResponse, replies
 
 log = get_log(__name__)
 
@@ -53,6 +59,8 @@ class Submit:
     limits: Limits = field(default_factory=Limits)
     lookout: Lookout | None = None  # over what each account sends; None: nobody watches
     guests: Guests | None = None  # knows whether who logged in a while ago may still send; None: nobody looks again
+    scram: ScramLogin | None = None  # for clients that prove an app password without sending it; None: nobody can
+    tokens: TokenLogin | None = None  # for clients with an access token; None: nobody can
     offers_auth: bool = True
 
     async def connect(self, session: Session) -> Reply | None:
@@ -61,15 +69,22 @@ class Submit:
 
     async def authenticate(self, session: Session, username: str, password: str) -> Account | Reply:
         """Ask the one door for an app password with the scope smtp."""
-        answer = await self.gate.enter(username, password, "smtp", session.peer[0])
-        if isinstance(answer, Entry):
-            session.entry, session.app_password = answer, answer.name
-            return answer.account
-        if answer.reason in (AuthReason.GATE_CLOSED, AuthReason.GATE_UNKNOWN):
-            return _turned_away(answer)
-        if answer.temporary:
-            return Reply(454, "4.7.0", "Too many failed logins or a passing fault; please wait and try again")
-        return Reply(535, "5.7.8", "Wrong address or app password")  # RFC 4954 §6
+        return _answered(session, await self.gate.enter(username, password, "smtp", session.peer[0]))
+
+    def mechanisms(self, session: Session) -> tuple[str, ...]:
+        """SCRAM and access tokens, where the node has them."""
+        return (*sasl.mechanisms(self.scram, session), *(oauth.MECHANISMS if self.tokens else ()))
+
+    async def converse(self, session: Session, response: SaslResponse) -> Account | Reply:
+        """One step of SCRAM, or an access token."""
+        if self.tokens is not None and response.mechanism in oauth.MECHANISMS:
+            brought = await bearer(self.tokens, session, response)
+            return brought if isinstance(brought, Reply) else _answered(session, brought)
+        if self.scram is None:
+            return replies.AUTH_MECHANISM
+        step = sasl.converse(self.scram, session, response.mechanism, response.data, first=response.first)
+        answer = await step
+        return answer if isinstance(answer, Reply) else _answered(session, answer)
 
     async def sender(self, session: Session, transaction: Transaction) -> Reply:
         """A person sends only from an address of their own, or one they may send as (RFC 6409 §6.1)."""
@@ -179,6 +194,18 @@ def _order(transaction: Transaction, account: Account, letter: Correspondence) -
         letter=letter,
         submitter=account.id,
     )
+
+
+def _answered(session: Session, answer: Entry | Refusal) -> Account | Reply:
+    """What a login comes to; who was let in is noted."""
+    if isinstance(answer, Entry):
+        session.entry, session.app_password = answer, answer.name
+        return answer.account
+    if answer.reason in (AuthReason.GATE_CLOSED, AuthReason.GATE_UNKNOWN):
+        return _turned_away(answer)
+    if answer.temporary:
+        return Reply(454, "4.7.0", "Too many failed logins or a passing fault; please wait and try again")
+    return Reply(535, "5.7.8", "Wrong address or app password")  # RFC 4954 §6
 
 
 def _turned_away(refusal: Refusal) -> Reply:

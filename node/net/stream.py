@@ -124,6 +124,19 @@ class Connection:
             with contextlib.suppress(OSError):
                 stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
+    def channel_bindings(self) -> dict[str, bytes]:
+        """What a client may bind a login to on this connection, by name; empty where there is nothing.
+
+        TLS 1.2 has tls-unique (RFC 5929 §3), but not in a session that was resumed: there, somebody in the middle may
+        have made two connections end in the same octets (RFC 7627 §1). TLS 1.3 would need tls-exporter (RFC 9266),
+        which Python's ssl module does not give.
+        """
+        stream = self.transport
+        if not isinstance(stream, trio.SSLStream) or stream.version() != "TLSv1.2" or stream.session_reused:
+            return {}
+        data = stream.get_channel_binding("tls-unique")
+        return {"tls-unique": data} if data else {}
+
     async def send(self, data: bytes, *, within: float = SEND_SECONDS) -> None:
         """Send everything.
 

@@ -41,11 +41,13 @@ from node.wire.smtp import (
     Rcpt,
     Refused,
     Reset,
+    SaslResponse,
     ServerConnection,
     StartTls,
     State,
     Vrfy,
 )
+from node.wire.smtp.sasl import MECHANISMS
 
 log = get_log(__name__)
 T = TypeVar("T")
@@ -115,6 +117,7 @@ class SmtpSession:
             tls=connection.tls is not None,
         )
         self._session = Session(connection.id, connection.peer, connection.local[1], tls=connection.tls)
+        self._offer_mechanisms()
         self._transaction: Transaction | None = None
         self._incoming: Incoming | None = None
         self._broken = False  # the content could not be kept; it is read to its end and refused
@@ -212,7 +215,7 @@ class SmtpSession:
             case Reset():
                 await self._forget()
                 return _OK
-            case Credentials():
+            case Credentials() | SaslResponse():
                 return await self._authenticate(event)
             case _:
                 return self._small_talk(event)
@@ -311,11 +314,20 @@ class SmtpSession:
         self._engine.tls_started()
         session = self._session
         session.helo, session.extended, session.tls = "", False, self._connection.tls
+        self._offer_mechanisms()
 
-    async def _authenticate(self, credentials: Credentials) -> Reply:
-        asked = self._reception.authenticate(
-            self._session, joined(credentials.acting_for, credentials.username), credentials.password
-        )
+    def _offer_mechanisms(self) -> None:
+        """Some ways of logging in depend on the channel."""
+        self._session.bindings = self._connection.channel_bindings()
+        self._engine.mechanisms = (*self._reception.mechanisms(self._session), *MECHANISMS)
+
+    async def _authenticate(self, event: Credentials | SaslResponse) -> Reply:
+        if isinstance(event, SaslResponse):
+            asked = self._reception.converse(self._session, event)
+        else:
+            asked = self._reception.authenticate(
+                self._session, joined(event.acting_for, event.username), event.password
+            )
         result = await self._ask(asked, Reply(454, "4.7.0", "Temporary authentication failure"))
         if isinstance(result, Account):
             self._session.account = result
@@ -336,7 +348,7 @@ class SmtpSession:
 def _weight(event: Event, reply: Reply) -> float:
     """How much a command counts towards the limit of errors. A message that is taken forgives all."""
     match event:
-        case Refused() | Credentials():
+        case Refused() | Credentials() | SaslResponse():
             return 0.0 if reply.is_positive else 1.0
         case Rcpt():
             return 0.0 if reply.is_positive or reply is _TOO_MANY_RECIPIENTS else _SMALL_FAULT

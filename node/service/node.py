@@ -11,6 +11,7 @@ import trio
 from cryptography import x509
 
 from ai.locate import find_model
+from node.auth.oauth.door import TokenLogin
 from node.auth.oauth.provider import Provider
 from node.base.config import Settings
 from node.base.errors import ConfigError
@@ -128,6 +129,7 @@ def _start_listeners(rooms: Rooms, runner: Runner, nursery: trio.Nursery) -> Non
     if teaches(rooms.settings):
         nursery.start_soon(_guarded, "learning", open_learning(rooms).run)
     nursery.start_soon(_guarded, "guests", rooms.guests.run)
+    nursery.start_soon(_guarded, "blocks", rooms.blocks.run)
     nursery.start_soon(_guarded, "house", partial(keep_house, rooms))
 
 
@@ -165,9 +167,7 @@ class _Front:
         )
 
 
-def _fronts(
-    rooms: Rooms, runner: Runner, doors: Doors, tls: ssl.SSLContext, oauth: Provider | None
-) -> list[_Front]:
+def _fronts(rooms: Rooms, runner: Runner, doors: Doors, tls: ssl.SSLContext, oauth: Provider | None) -> list[_Front]:
     """All protocols; both kinds of SMTP port share one room, since the settings count them together."""
     settings, host = rooms.settings, rooms.settings.hostname
     smtp = Room(Limits(settings.smtp.max_connections, settings.smtp.max_connections_per_address))
@@ -177,7 +177,10 @@ def _fronts(
     learned = rooms.learned if teaches(settings) else None
     accept = SmtpServer(Accept(rooms.premises, rooms.panel, limits, learned, holding(settings)), host, tls)
     lookout = open_lookout(rooms, doors.ports)
-    submit = SmtpServer(Submit(rooms.premises, rooms.gate, runner.wake, limits, lookout, rooms.guests), host, tls)
+    tokens = None if oauth is None else TokenLogin(rooms.gate, oauth.access)
+    submit = SmtpServer(
+        Submit(rooms.premises, rooms.gate, runner.wake, limits, lookout, rooms.guests, rooms.scram, tokens), host, tls
+    )
     reader = ImapServer(
         rooms.database,
         rooms.blobs,
@@ -188,6 +191,8 @@ def _fronts(
         tls,
         host,
         guests=rooms.guests,
+        tokens=tokens,
+        scram=rooms.scram,
     )
     web = WebServer(web_app(rooms, doors.ports, oauth))
     submission = (*doors.submission, *doors.submissions)

@@ -7,17 +7,22 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from ipaddress import ip_network
 
 from identity.credentials.verify import Verifier
 from node.anchor.keeper import Keeper
 from node.anchor.keys import LogKeys, open_keys
 from node.anchor.log import Log
+from node.auth.blocks import Blocks, Policy
+from node.auth.brake import Brake
 from node.auth.gate import Gate
 from node.auth.gates.doorkeeper import Doorkeeper
 from node.auth.gates.evaluate import Evaluator
 from node.auth.gates.evidence import KeptEvidence
 from node.auth.guests import Guests
+from node.auth.scram_login import ScramLogin
 from node.base.config import Settings
+from node.base.config_logins import Logins
 from node.checks.classifier import ContentClassifier
 from node.checks.learned import Learned
 from node.checks.panel import Panel
@@ -45,6 +50,8 @@ class Rooms:
     database: Database
     blobs: Blobs
     gate: Gate
+    blocks: Blocks
+    scram: ScramLogin
     doorkeeper: Doorkeeper
     resolver: DidResolver
     guests: Guests
@@ -90,12 +97,16 @@ async def open_rooms(settings: Settings) -> AsyncIterator[Rooms]:
         resolver = DidResolver(PublicHttps() if settings.did.resolve_web else None)
         evidence = KeptEvidence(database, Verifier(resolver, resolver), Memberships(database), time.time)
         doorkeeper = Doorkeeper(database, Evaluator(readers, evidence), settings.gates.grace_minutes * 60)
+        blocks = Blocks(database, _policy(settings.logins))
+        gate = Gate(database, doorkeeper, Brake(blocks))
         yield Rooms(
             settings=settings,
             folders=folders,
             database=database,
             blobs=blobs,
-            gate=Gate(database, doorkeeper),
+            gate=gate,
+            blocks=blocks,
+            scram=ScramLogin(database, gate),
             doorkeeper=doorkeeper,
             resolver=resolver,
             guests=Guests(database, doorkeeper, settings.gates.ends_within_seconds),
@@ -107,6 +118,17 @@ async def open_rooms(settings: Settings) -> AsyncIterator[Rooms]:
             keys=keys,
             keeper=_keeper(settings, folders, database, keys),
         )
+
+
+def _policy(logins: Logins) -> Policy:
+    return Policy(
+        enabled=logins.block,
+        failures=logins.failures,
+        names=logins.names,
+        first_seconds=logins.first_minutes * 60,
+        longest_seconds=logins.longest_hours * 3600,
+        exempt=tuple(ip_network(text) for text in logins.never_block),
+    )
 
 
 def _keeper(settings: Settings, folders: Folders, database: Database, keys: LogKeys) -> Keeper:

@@ -6,10 +6,9 @@ scan over messages reads nothing but what it asks for.
 
 from __future__ import annotations
 
-from sqlalchemy import Column, ForeignKey, Index, Integer, UniqueConstraint, text
+from sqlalchemy import Column, ForeignKey, Index, Integer, LargeBinary, UniqueConstraint, text
 
-from node.store import schema_oauth  # noqa: F401 - its tables belong to the same metadata
-from node.store import schema_names  # noqa: F401 - its tables belong to the same metadata
+from node.store import schema_names, schema_oauth, schema_passwords  # noqa: F401 - their tables belong here, too
 from node.store.columns import metadata
 from node.store.columns import number as _int
 from node.store.columns import octets as _bytes
@@ -71,6 +70,7 @@ app_password = _table(
     _text("hash"),
     _int("created"),
     Column("last_used", Integer),
+    Column("scram", LargeBinary),  # auth.scram_keys; null: made before there were any
 )
 
 publication = _table(

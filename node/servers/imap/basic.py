@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from identity.oauth import sasl
+from node.auth import scram_login
 from node.base.log import get_log
 from node.servers.imap.answer import Answer, Refused
 from node.wire.imap.basic import Enable, Id
@@ -27,8 +29,16 @@ def capabilities(session: Session) -> bytes:
     if session.engine.state is not State.NOT_AUTHENTICATED:
         return _ALWAYS + _AFTER_LOGIN % session.server.limits.message
     starttls = b" STARTTLS" if session.server.tls and not session.connection.tls else b""
-    login = b" AUTH=PLAIN" if session.may_login else b" LOGINDISABLED"
+    login = b"".join(b" AUTH=" + name for name in mechanisms(session)) if session.may_login else b" LOGINDISABLED"
     return _ALWAYS + starttls + login
+
+
+def mechanisms(session: Session) -> tuple[bytes, ...]:
+    """What a client may log in with on this connection."""
+    scram, tokens = session.server.scram, session.server.tokens
+    proofs = scram_login.mechanisms(session.connection.channel_bindings()) if scram else ()
+    offered = (*proofs, *(sasl.MECHANISMS if tokens else ()))
+    return (*(name.encode("ascii") for name in offered), b"PLAIN")
 
 
 async def capability(session: Session) -> Answer:

@@ -9,7 +9,9 @@ from typing import Literal, Protocol
 
 from node.auth.gate import Entry
 from node.auth.guests import Guests
+from node.auth.oauth.door import TokenLogin
 from node.auth.refusal import Refusal
+from node.auth.scram_login import ScramLogin
 from node.net.stream import Connection
 from node.servers.imap.session import Session
 from node.store.blobs import Blobs
@@ -73,6 +75,8 @@ class ImapServer:
         tls: the context for STARTTLS; None offers none.
         hostname: the name in the greeting.
         guests: told of every session that is logged in, and ends those that may stay no longer; None: nobody does.
+        scram: for clients that prove an app password without sending it; None: nobody can.
+        tokens: for clients with an access token; None: nobody can.
         login_in_clear: lets people log in without TLS; for tests alone.
     """
 
@@ -86,6 +90,8 @@ class ImapServer:
     hostname: str = "localhost"
     login_in_clear: bool = False
     guests: Guests | None = None
+    scram: ScramLogin | None = None
+    tokens: TokenLogin | None = None
 
     async def handle(self, connection: Connection) -> None:
         """Serve one connection until it ends; what it raises is for the front door's guard."""

@@ -23,6 +23,7 @@ from node.wire.smtp.events import (
     Rcpt,
     Refused,
     Reset,
+    SaslResponse,
     StartTls,
     Vrfy,
 )
@@ -47,6 +48,7 @@ __all__ = [
     "Rcpt",
     "Refused",
     "Reset",
+    "SaslResponse",
     "ServerConnection",
     "StartTls",
     "State",

@@ -133,6 +133,15 @@ class Credentials:
 
 
 @dataclass(frozen=True, slots=True)
+class SaslResponse:
+    """One response of a mechanism that the session judges itself: a 334 goes on, a 235 lets in, all else ends it."""
+
+    mechanism: str
+    data: bytes = field(repr=False)
+    first: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Challenge:
     """AUTH goes on: send `reply` (a 334)."""
 
@@ -149,6 +158,7 @@ class Refused:
 Event: TypeAlias = (
     Hello
     | Mail
+    | SaslResponse
     | Rcpt
     | Data
     | Content

@@ -1,6 +1,7 @@
-"""The two mechanisms every mail client speaks, PLAIN (RFC 4616) and LOGIN, as the server's side of AUTH (RFC 4954).
+"""The server's side of AUTH (RFC 4954): PLAIN (RFC 4616) and LOGIN, which every mail client speaks, are read here;
+of other mechanisms, the responses are handed on.
 
-Neither hides the password: they are offered under TLS only.
+All are offered under TLS only: PLAIN and LOGIN do not hide the password.
 """
 
 from __future__ import annotations
@@ -10,13 +11,43 @@ import binascii
 
 from node.base.reply import Reply
 from node.wire.smtp import replies
-from node.wire.smtp.events import Challenge, Credentials, Refused
+from node.wire.smtp.events import Challenge, Credentials, Refused, SaslResponse
 
 MECHANISMS = ("PLAIN", "LOGIN")
 
 _USERNAME = Reply(334, "", base64.b64encode(b"Username:").decode())
 _PASSWORD = Reply(334, "", base64.b64encode(b"Password:").decode())
 _EMPTY = Reply(334, "", "")
+
+
+def begin(mechanism: str) -> Exchange | Relay:
+    """One AUTH with this mechanism."""
+    return Exchange(mechanism) if mechanism in MECHANISMS else Relay(mechanism)
+
+
+class Relay:
+    """One AUTH under way by a mechanism that is not read here: decodes its responses."""
+
+    __slots__ = ("_first", "_mechanism")
+
+    def __init__(self, mechanism: str) -> None:
+        self._mechanism = mechanism
+        self._first = True
+
+    def begin(self, initial: str | None) -> Challenge | SaslResponse | Refused:
+        """Start; a client without an initial response is asked for it with an empty challenge."""
+        return Challenge(_EMPTY) if initial is None else self.answer("" if initial == "=" else initial)
+
+    def answer(self, line: str) -> SaslResponse | Refused:
+        """Take one base64 line of the client; "*" cancels."""
+        if line == "*":
+            return Refused(replies.AUTH_CANCELLED)
+        try:
+            data = base64.b64decode(line, validate=True)
+        except (binascii.Error, ValueError):
+            return Refused(replies.AUTH_BAD_RESPONSE)
+        first, self._first = self._first, False
+        return SaslResponse(self._mechanism, data, first)
 
 
 class Exchange:
@@ -58,3 +89,8 @@ class Exchange:
             self._username = text
             return Challenge(_PASSWORD)
         return Credentials("LOGIN", self._username, text)
+
+
+def challenge(data: bytes) -> Reply:
+    """The reply that carries a mechanism's challenge (RFC 4954 §4)."""
+    return Reply(334, "", base64.b64encode(data).decode("ascii"))

@@ -17,7 +17,7 @@ from typing import Final
 
 from node.base.errors import LocalProtocolError
 from node.base.reply import Reply
-from node.wire.smtp import replies
+from node.wire.smtp import replies, sasl
 from node.wire.smtp.events import (
     NEED_DATA,
     Challenge,
@@ -36,12 +36,13 @@ from node.wire.smtp.events import (
     Rcpt,
     Refused,
     Reset,
+    SaslResponse,
     StartTls,
     Vrfy,
 )
 from node.wire.smtp.framing import MAX_AUTH_LINE, MAX_COMMAND, ContentRules, DotReader, fatal, take_line
 from node.wire.smtp.grammar import AuthStart, Chunk, Command, Offer, parse_command
-from node.wire.smtp.sasl import MECHANISMS, Exchange
+from node.wire.smtp.sasl import MECHANISMS, Exchange, Relay
 
 MAX_TEXT_LINE = 64 * 1024
 """Octets of a text line we take: RFC 5321 §4.5.3.1.6 promises senders 1000, mail with longer lines exists."""
@@ -75,6 +76,7 @@ NEXT: Final[dict[tuple[State, type], State]] = {
     (State.READY, AuthStart): State.AUTH,
     (State.AUTH, Challenge): State.AUTH,
     (State.AUTH, Credentials): State.READY,
+    (State.AUTH, SaslResponse): State.READY,
     (State.READY, Mail): State.SENDER,
     (State.SENDER, Rcpt): State.RECIPIENTS,
     (State.RECIPIENTS, Rcpt): State.RECIPIENTS,
@@ -101,6 +103,9 @@ class ServerConnection:
         auth: AUTH is offered (under TLS only) and needed before MAIL.
         starttls: STARTTLS is offered.
         tls: TLS is active from the first byte.
+
+    Attributes:
+        mechanisms: of AUTH, as they are offered; the session may put more in front once TLS stands.
     """
 
     def __init__(
@@ -116,6 +121,7 @@ class ServerConnection:
         self.state = State.GREETING
         self.authenticated = False
         self.tls = tls
+        self.mechanisms: tuple[str, ...] = MECHANISMS
         self._hostname = hostname
         self._max_line = max_line
         self._auth = auth
@@ -126,7 +132,7 @@ class ServerConnection:
         self._pending: Event | None = None
         self._queued: Event | None = None
         self._attempted = False  # RCPT was tried in this transaction
-        self._exchange: Exchange | None = None
+        self._exchange: Exchange | Relay | None = None
         self._rules = ContentRules(max_size, max_line)
         self._dots = DotReader()
         self._chunk: Chunk | None = None
@@ -199,7 +205,7 @@ class ServerConnection:
         if self._starttls and not self.tls:
             lines.append("STARTTLS")
         if self._auth and self.tls:
-            lines.append("AUTH " + " ".join(MECHANISMS))
+            lines.append("AUTH " + " ".join(self.mechanisms))
         return Reply(250, "", "\n".join(lines))
 
     @property
@@ -238,7 +244,7 @@ class ServerConnection:
         if refusal is not None:
             return Refused(refusal)
         if isinstance(command, AuthStart):
-            self._exchange = Exchange(command.mechanism)
+            self._exchange = sasl.begin(command.mechanism)
             self.state = State.AUTH
             return self._exchange.begin(command.initial)
         if isinstance(command, StartTls) and self._start < len(self._buffer):
@@ -275,7 +281,7 @@ class ServerConnection:
             return replies.AUTH_NEEDS_TLS
         if self.authenticated:
             return replies.AUTH_DONE
-        return None if command.mechanism in MECHANISMS else replies.AUTH_MECHANISM
+        return None if command.mechanism in self.mechanisms else replies.AUTH_MECHANISM
 
     def _sequence_refusal(self, kind: type) -> Reply:
         if self.state is State.START:
@@ -340,7 +346,9 @@ class ServerConnection:
         kind = type(event)
         if kind is Rcpt:
             self._attempted = True
-        if kind is Credentials:
+        if kind is SaslResponse and reply.code == 334:  # the exchange goes on
+            return
+        if kind in {Credentials, SaslResponse}:
             self._exchange = None
             self.authenticated = reply.is_positive
             self.state = State.READY

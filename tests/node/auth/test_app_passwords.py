@@ -34,7 +34,7 @@ async def test_a_bad_name_is_refused_with_advice(passwords: AppPasswords, alice:
 
 @pytest.mark.parametrize("scopes", [[], ["admin"], ["imap", "root"], [""]])
 async def test_bad_scopes_are_refused_with_advice(passwords: AppPasswords, alice: Account, scopes: list[str]) -> None:
-    with pytest.raises(AppPasswordError, match="at least one"):
+    with pytest.raises(AppPasswordError, match=r"at least one|yet"):
         await passwords.create(alice, "phone", scopes)
 
 

@@ -29,6 +29,7 @@ from node.servers.listen import Door, Room, Stop, open_listener, serve
 from node.servers.smtp import SmtpServer, SmtpSession, busy, farewell
 from node.store.accounts import Account
 from node.store.incoming import Incoming
+from node.wire.smtp import SaslResponse
 
 pytestmark = pytest.mark.anyio
 
@@ -58,6 +59,14 @@ class Memory:
         if username == "ann" and password in {"password", "pässword"}:
             return Account(1, str(ANN), "Ann")
         return Reply(535, "5.7.8", "Wrong name or password")
+
+    def mechanisms(self, session: Session) -> tuple[str, ...]:
+        return ("TWO-STEPS",) if self.offers_auth and session.tls else ()
+
+    async def converse(self, session: Session, response: SaslResponse) -> Account | Reply:
+        if response.first:
+            return Reply(334, "", "cGxlYXNlPw==")
+        return Account(1, str(ANN), "Ann") if response.data == b"please" else Reply(535, "5.7.8", "No")
 
     async def sender(self, session: Session, transaction: Transaction) -> Reply:
         if transaction.sender == Address("crash", "elsewhere.example"):
@@ -467,7 +476,7 @@ async def submission(memory: Memory, server_tls: ssl.SSLContext, client_tls: ssl
     async with talk(memory, server_tls) as peer:
         assert await peer.codes(b"STARTTLS\r\n") == [220]
         await peer.connection.start_tls(client_tls, hostname="localhost")
-        assert "AUTH PLAIN LOGIN" in (await peer.say(b"EHLO me\r\n"))[0]
+        assert "AUTH TWO-STEPS PLAIN LOGIN" in (await peer.say(b"EHLO me\r\n"))[0]
         yield peer
 
 
@@ -484,6 +493,10 @@ async def test_auth_comes_only_after_tls(memory: Memory, server_tls: ssl.SSLCont
         [b"AUTH PLAIN", b64("\0ann\0pässword")],
         [b"AUTH LOGIN", b64("ann"), b64("pässword")],
         [b"AUTH LOGIN " + b64("ann"), b64("pässword")],
+        [b"AUTH TWO-STEPS " + b64("hello"), b64("please")],
+        [b"AUTH TWO-STEPS", b64("hello"), b64("please")],
+        [b"AUTH TWO-STEPS =", b"*", b"AUTH TWO-STEPS =", b"???", b"AUTH TWO-STEPS =", b64("please")],
+        [b"AUTH TWO-STEPS =", b64("thanks"), b"AUTH TWO-STEPS =", b64("please")],
         [
             b"AUTH PLAIN",
             b"*",
@@ -501,7 +514,7 @@ async def test_auth(
         assert await peer.codes(b"MAIL FROM:<ann@waxseal.test>\r\n") == [530]
         codes = [(await peer.codes(line + b"\r\n"))[0] for line in dialogue]
         assert codes[-1] == 235
-        assert set(codes[:-1]) <= {334, 501, 535}
+        assert set(codes[:-1]) <= {334, 500, 501, 535}
         await peer.say(ENVELOPE + b"DATA\r\n", 3)
         assert await peer.codes(b"x\r\n.\r\n") == [250]
     session = memory.kept[0][0]
