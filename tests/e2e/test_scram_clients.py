@@ -72,7 +72,7 @@ def test_submission_under_tls_1_2(node: Any, mechanism: str) -> None:
     context.maximum_version = ssl.TLSVersion.TLSv1_2
     with smtplib.SMTP_SSL("localhost", node.ports["submissions"], context=context, timeout=60) as server:
         server.ehlo()
-        assert server.esmtp_features["auth"].split() == ["SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "PLAIN", "LOGIN"]
+        assert server.esmtp_features["auth"].split()[:2] == ["SCRAM-SHA-256-PLUS", "SCRAM-SHA-256"]
         assert isinstance(server.sock, ssl.SSLSocket)
         binding = ("tls-unique", server.sock.get_channel_binding("tls-unique"))
         client = ScramClient(
@@ -96,4 +96,5 @@ def test_submission_under_tls_1_2(node: Any, mechanism: str) -> None:
 def test_submission_offers_no_binding_it_does_not_have(node: Any) -> None:
     with smtplib.SMTP_SSL("localhost", node.ports["submissions"], context=node.tls(), timeout=60) as server:
         server.ehlo()
-        assert server.esmtp_features["auth"].split() == ["SCRAM-SHA-256", "PLAIN", "LOGIN"]
+        assert server.esmtp_features["auth"].split()[0] == "SCRAM-SHA-256"
+        assert "SCRAM-SHA-256-PLUS" not in server.esmtp_features["auth"].split()
