@@ -194,14 +194,15 @@ class SignUp:
         admitted = await self._admitted(wish, subjects, peer)  # 4
         if not isinstance(admitted, bool):
             return admitted
-        invited = _code(wish.invitation) if not admitted else b""
+        invited = invitation_digest(wish.invitation) if not admitted else b""
         made = await self._database.write(lambda tx: self._make(tx, token, Address(local, wish.domain), invited))  # 5
         if isinstance(made, Account):
             self._opened.fail(peer)
             metrics.signups.labels("opened").inc()
             log.info("signup.opened", account=made.address, invited=bool(invited), network=peer)
-            shut = await self._sessions.admit(made)
-            return Opened(made, shut or await self._database.write(lambda tx: self._sessions.begin(tx, made)))
+            if (shut := await self._sessions.admit(made)) is not None:
+                return Opened(made, shut)
+            return Opened(made, await self._database.write(lambda tx: self._sessions.begin(tx, made)))
         return made
 
     async def _admitted(self, wish: Wish, subjects: tuple[str, ...], peer: str) -> bool | Mistake | Refusal:
@@ -230,7 +231,7 @@ class SignUp:
     async def _invited(self, wish: Wish, peer: str) -> bool | Mistake | Refusal:
         if (wait := self._guesses.wait(peer)) > 0:
             return Refusal(Reason.TOO_MANY_FAILURES, True, f"too many wrong invitations; wait {wait:.0f} seconds", wait)
-        now, code = int(self._clock()), _code(wish.invitation)
+        now, code = int(self._clock()), invitation_digest(wish.invitation)
         if await self._database.read(lambda tx: newcomers.is_invited(tx, code, wish.domain, now)):
             return False
         self._guesses.fail(peer)
@@ -259,11 +260,12 @@ class SignUp:
         return account
 
 
-def _code(typed: str) -> bytes:
+def invitation_digest(typed: str) -> bytes:
+    """What is kept of an invitation's code, however it was typed."""
     return hashlib.sha256(secret.normalize(typed)).digest()
 
 
 def new_invitation() -> tuple[str, bytes]:
     """A code of 100 random bits as it is handed out, and what is kept of it."""
     code = secret.generate()
-    return code, _code(code)
+    return code, invitation_digest(code)

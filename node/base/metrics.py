@@ -58,6 +58,7 @@ oauth_answers = Counter(
     "waxseal_oauth_answers_total", "Answers of the token endpoint, by what was brought.", ["kind", "result"]
 )
 gate_checks = Counter("waxseal_gate_checks_total", "Token gates asked at logins and for open sessions.", ["result"])
+gate_letters = Counter("waxseal_gate_letters_total", "Gates for writing asked about letters.", ["result"])
 sessions_ended = Counter("waxseal_sessions_ended_total", "Open sessions ended, by what was lost.", ["reason"])
 chain_requests = Counter("waxseal_chain_requests_total", "Batches of questions to chains.", ["chain", "outcome"])
 chain_reorganisations = Counter("waxseal_chain_reorganisations_total", "Heads that were replaced.", ["chain"])

@@ -22,6 +22,7 @@ COMMANDS = {
     "tenant": "node.cli.tenant:app",
     "account": "node.cli.account:app",
     "gate": "node.cli.gate:app",
+    "invitation": "node.cli.invitation:app",
     "held": "node.cli.held:app",
     "send": "node.cli.send:send",
     "classify": "node.cli.classify:classify",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated
 
 import typer
 
@@ -27,7 +27,7 @@ from node.net.did_resolver import DidResolver
 from node.net.public_https import PublicHttps
 from node.store import accounts, domains, gates
 from node.store.database import Database, Reading, Writing
-from node.store.gates import StoredGate, Use
+from node.store.gates import StoredGate
 
 app = typer.Typer(help="Token gates: mailboxes for who holds something (docs/gates.md).", no_args_is_help=True)
 
@@ -85,7 +85,7 @@ def set_(
             raise Permanent(f"{key} is no domain of this node; first: waxseal domain add {key}")
         if "@" in key and not readers(resolve(tx, parse_address(key))):
             raise Permanent(f"nobody has the address {key}; `waxseal account list` shows who has one")
-        gates.put(tx, _use(kind), key, write_rule(read), revoke.value, others=_others(others))
+        gates.put(tx, kind.value, key, write_rule(read), revoke.value, others=others.value)
 
     with_database(settings, lambda database: database.write(work))
     typer.echo(f"{key} opens ({kind.value}) to who meets: {write_rule(read)}")
@@ -112,7 +112,7 @@ def remove(
     config: ConfigOption = Path("waxseal.toml"),
 ) -> None:
     """Take a gate away: whoever has the credentials gets in."""
-    key, use = target_of(target), _use(kind)
+    key, use = target_of(target), kind.value
     if not with_database(load_settings(config), lambda database: database.write(lambda tx: gates.remove(tx, use, key))):
         raise Permanent(f"{key} has no gate for {use}; `waxseal gate show` lists all")
     typer.echo(f"{key} has no gate for {use} any more")
@@ -147,14 +147,6 @@ async def _ask(settings: Settings, database: Database, rule: Rule, revoke: str, 
     evidence = KeptEvidence(database, Verifier(resolver, resolver), Memberships(database), time.time)
     async with open_readers(settings.chains, settings.gates.fresh_seconds) as readers:
         return await Evaluator(readers, evidence).judge(rule, revoke, holder, time.time())
-
-
-def _use(kind: Kind) -> Use:
-    return cast("Use", kind.value)
-
-
-def _others(others: Others) -> gates.Others:
-    return cast("gates.Others", others.value)
 
 
 def _rule(text: str) -> Rule:

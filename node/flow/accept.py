@@ -21,6 +21,8 @@ from node.flow.parcel import pack
 from node.flow.premises import Premises
 from node.flow.reception import Limits, Session, Transaction
 from node.flow.trace_fields import trace_header
+from node.flow.writers import NOT_FOR_STRANGERS, Writers, refuses
+from node.flow.writers import folders as folders_of
 from node.mail.correspondence import correspondence
 from node.mail.headers import decoded, get, header_end
 from node.store.accounts import Account
@@ -49,6 +51,7 @@ class Accept:
     limits: Limits = field(default_factory=Limits)
     learned: Learned | None = None  # what people taught; None: everybody gets the node's verdict
     holding: Holding | None = None  # how mail is held; None: it goes to Junk instead
+    writers: Writers | None = None  # asks gates for writing; None: there are none
     offers_auth: bool = False
 
     async def connect(self, session: Session) -> Reply | None:
@@ -106,6 +109,10 @@ class Accept:
         subject: Subject,
     ) -> Reply:
         host = self.premises.hostname
+        standings = await self.writers.standings(transaction.recipients, incoming) if self.writers else {}
+        if standings and refuses(standings, await self._reached(transaction)):
+            metrics.recipients_refused.labels(Reason.NOT_YOUR_ADDRESS).inc(len(transaction.recipients))
+            return NOT_FOR_STRANGERS
         folders, alone = await self._own_folders(transaction, verdict)
         shown = _personal(verdict, folders) if alone else verdict
         parcel = await pack(
@@ -116,7 +123,8 @@ class Accept:
             recipients=transaction.recipients,
             direction=Direction.RECEIVED,
             folder=verdict.folder,
-            folders={account_id: folder for account_id, (folder, _) in folders.items()},
+            folders={account_id: folder for account_id, (folder, _) in folders.items()}
+            | folders_of(standings, verdict),
             # A bounce has no author that one would know again.
             letter=correspondence(subject.content) if transaction.sender else None,
         )
@@ -129,6 +137,15 @@ class Accept:
             metrics.held.labels("held").inc()
             metrics.held_messages.inc()
         return Reply(250, "2.0.0", f"Kept as {session.id}, log entry {leaf}")
+
+    async def _reached(self, transaction: Transaction) -> int:
+        """How many accounts the message is for."""
+
+        def query(tx: Reading) -> int:
+            found = (one.account.id for address in transaction.recipients for one in readers(resolve(tx, address)))
+            return len(set(found))
+
+        return await self.premises.database.read(query)
 
     async def _own_folders(
         self, transaction: Transaction, verdict: Verdict

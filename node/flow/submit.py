@@ -10,6 +10,7 @@ from typing import NamedTuple
 from identity.oauth import sasl as oauth
 from node.anchor.leaf import Direction
 from node.auth.gate import Entry, Gate
+from node.auth.gates.doorkeeper import Doorkeeper
 from node.auth.guests import Guests
 from node.auth.oauth.door import TokenLogin
 from node.auth.refusal import Reason as AuthReason
@@ -61,6 +62,7 @@ class Submit:
     guests: Guests | None = None  # knows whether who logged in a while ago may still send; None: nobody looks again
     scram: ScramLogin | None = None  # for clients that prove an app password without sending it; None: nobody can
     tokens: TokenLogin | None = None  # for clients with an access token; None: nobody can
+    keeper: Doorkeeper | None = None  # asks gates before sending as an address; None: there are none
     offers_auth: bool = True
 
     async def connect(self, session: Session) -> Reply | None:
@@ -94,8 +96,19 @@ class Submit:
             return NOT_YOUR_ADDRESS
         if self.guests and session.entry and (ended := await self.guests.check(session.entry, "smtp")) is not None:
             return _turned_away(ended)
+        if (shut := await self._shut(session, [transaction.sender])) is not None:
+            return shut
         locked = await self.lookout.refusal(session.account) if self.lookout else None
         return locked or SENDER_FINE
+
+    async def _shut(self, session: Session, senders: Sequence[Address]) -> Reply | None:
+        """What a gate before sending as one of these addresses says; None when nothing stands in the way."""
+        person = session.account if session.entry is None else session.entry.person or session.account
+        refusal = await self.keeper.send(person, senders) if self.keeper and person else None
+        if refusal is None:
+            return None
+        words = refusal.words[0].upper() + refusal.words[1:]
+        return Reply(451, "4.7.1", words) if refusal.temporary else Reply(550, "5.7.1", words)
 
     async def recipient(self, session: Session, transaction: Transaction, address: Address) -> Reply:
         """People of ours and everybody elsewhere; an unknown address in our own domain is told at once."""
@@ -138,6 +151,9 @@ class Submit:
         if not authors or not await self._may_send_as(session.account, authors):
             log.info("mail.submitted", id=session.id, result="refused", reason=str(Reason.NOT_YOUR_ADDRESS))
             return NOT_YOUR_FROM
+        if (shut := await self._shut(session, authors)) is not None:
+            log.info("mail.submitted", id=session.id, result="refused", reason=str(Reason.NOT_YOUR_ADDRESS))
+            return shut
         account = session.account
         look = await self.lookout.look(account, session, transaction, incoming) if self.lookout else None
         host = self.premises.hostname

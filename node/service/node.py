@@ -20,6 +20,7 @@ from node.flow.accept import Accept
 from node.flow.append import Append
 from node.flow.reception import Limits as SmtpLimits
 from node.flow.submit import Submit
+from node.flow.writers import Writers
 from node.net.stream import Stop
 from node.net.tls import Certificate, self_made, server_context
 from node.outbound.runner import Runner
@@ -175,12 +176,12 @@ def _fronts(rooms: Rooms, runner: Runner, doors: Doors, tls: ssl.SSLContext, oau
     size = settings.smtp.max_message_mib << 20
     limits = SmtpLimits(message_size=size, recipients=settings.smtp.max_recipients)
     learned = rooms.learned if teaches(settings) else None
-    accept = SmtpServer(Accept(rooms.premises, rooms.panel, limits, learned, holding(settings)), host, tls)
+    writers = Writers(rooms.database, rooms.doorkeeper, rooms.resolver)
+    accept = SmtpServer(Accept(rooms.premises, rooms.panel, limits, learned, holding(settings), writers), host, tls)
     lookout = open_lookout(rooms, doors.ports)
     tokens = None if oauth is None else TokenLogin(rooms.gate, oauth.access)
-    submit = SmtpServer(
-        Submit(rooms.premises, rooms.gate, runner.wake, limits, lookout, rooms.guests, rooms.scram, tokens), host, tls
-    )
+    inside = (rooms.guests, rooms.scram, tokens, rooms.doorkeeper)
+    submit = SmtpServer(Submit(rooms.premises, rooms.gate, runner.wake, limits, lookout, *inside), host, tls)
     reader = ImapServer(
         rooms.database,
         rooms.blobs,

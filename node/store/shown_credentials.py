@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import bindparam, delete, select
 from sqlalchemy.dialects.sqlite import insert as upsert
@@ -35,7 +36,7 @@ class Shown:
 
 
 _C = shown_credential.c
-_VALUES = {column.name: bindparam(column.name) for column in _C}
+_VALUES: dict[str, Any] = {column.name: bindparam(column.name) for column in _C}
 _PUT = Statement(
     (_add := upsert(shown_credential).values(_VALUES)).on_conflict_do_update(
         index_elements=["account_id", "digest"],

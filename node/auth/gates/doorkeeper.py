@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 
@@ -14,7 +14,7 @@ from node.auth.gates.evaluate import Evaluator, Judgement
 from node.auth.gates.holder import Holder, holder_of
 from node.auth.refusal import Reason, Refusal
 from node.base import metrics
-from node.base.address import normalize_domain, parse_address
+from node.base.address import Address, normalize_domain, parse_address
 from node.base.errors import Temporary
 from node.base.log import get_log
 from node.store import gates
@@ -72,6 +72,25 @@ class Doorkeeper:
         """None where a newcomer may open a mailbox at the domain. There is no time of grace for newcomers."""
         gate = await self._database.read(lambda tx: gates.get(tx, "signup", domain))
         return None if gate is None else await self.judge(Before(gate, holder, None))
+
+    async def send(self, person: Account, senders: Sequence[Address]) -> Refusal | None:
+        """None where a person may send as these addresses, as far as gates before sending are concerned.
+
+        Raises:
+            Temporary: the store cannot be read now.
+        """
+
+        def query(tx: Reading) -> list[Before]:
+            if not gates.are_set(tx, "send"):
+                return []
+            found = {gate.target: gate for each in senders if (gate := gates.before(tx, "send", each)) is not None}
+            who = holder_of(tx, person.id)
+            return [Before(gate, who, gates.passed(tx, person.id, _digest(gate, who))) for gate in found.values()]
+
+        for before in await self._database.read(query):
+            if (refusal := await self.judge(before)) is not None:
+                return refusal
+        return None
 
     async def ask(self, gate: StoredGate, holder: Holder) -> Judgement | None:
         """What a gate says to somebody, leaf by leaf, without grace; None where its rule cannot be read."""
