@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from node.store import accounts, passkeys
+from node.store import accounts, passkeys, passwords
 from node.store.transaction import Reading
 
 
 def count(tx: Reading, account_id: int) -> int:
-    """How many wallets, DIDs and passkeys open the account's pages."""
-    return len(accounts.identities(tx, account_id)) + len(passkeys.of_account(tx, account_id))
+    """How many wallets, DIDs and passkeys open the account's pages; a password counts as one."""
+    signing = len(accounts.identities(tx, account_id)) + len(passkeys.of_account(tx, account_id))
+    return signing + (passwords.factors(tx, account_id).hash is not None)

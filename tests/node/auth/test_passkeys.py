@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from sqlalchemy import delete
 
 from identity.gates.rule import parse_rule, write_rule
 from identity.passkey import Assertion, Registration, Site
@@ -20,10 +21,11 @@ from node.auth.sessions import Sessions, new_token
 from node.auth.wallet import LoggedIn
 from node.base import metrics
 from node.base.address import parse_address
-from node.store import accounts, gates, passkeys, security_events
+from node.store import accounts, gates, passkeys, passwords, schema, security_events
 from node.store.accounts import Account
-from node.store.database import Database
+from node.store.database import Database, Writing
 from node.store.passkeys import Passkey
+from node.store.statement import Statement, same
 
 from ...identity.authenticator import BACKED_UP, PRESENT, SYNCED, VERIFIED, Authenticator, decoded, encoded
 
@@ -362,7 +364,6 @@ async def test_a_removed_one_logs_in_no_longer(desk: Desk, asker: Asker) -> None
     elsewhere = await desk.log_in(authenticator)
     assert isinstance(elsewhere, LoggedIn)
     gone = await desk.passkeys.remove(asker, kept.id)
-    assert gone == await desk.database.read(lambda _: gone)
     assert isinstance(gone, Passkey)
     assert reason(await desk.log_in(authenticator)) == Reason.UNKNOWN_PASSKEY
     assert await desk.sessions.account(elsewhere.token) is None  # it may have been opened by a thief
@@ -381,6 +382,18 @@ async def test_the_last_way_in_stays(desk: Desk, asker: Asker, database: Databas
     second = await desk.add(asker, two)
     assert isinstance(await desk.passkeys.remove(asker, first.id), Passkey)
     assert reason(await desk.passkeys.remove(asker, second.id)) == Reason.LAST_WAY_IN
+
+
+async def test_a_password_is_a_way_in(desk: Desk, asker: Asker, database: Database) -> None:
+    only = await desk.add(asker, Authenticator())
+
+    def work(tx: Writing) -> None:
+        for subject in accounts.identities(tx, asker.account.id):
+            accounts.unbind(tx, asker.account.id, subject)
+        passwords.set_password(tx, asker.account.id, "$argon2id$", START)
+
+    await database.write(work)
+    assert isinstance(await desk.passkeys.remove(asker, only.id), Passkey)
 
 
 async def test_nobody_removes_somebody_elses(desk: Desk, asker: Asker, database: Database) -> None:
@@ -420,5 +433,8 @@ async def test_failing_and_beginning_grow_slow(desk: Desk) -> None:
 async def test_an_account_that_ends_takes_its_passkeys_along(desk: Desk, asker: Asker, database: Database) -> None:
     authenticator = Authenticator()
     await desk.add(asker, authenticator)
-    assert await database.read(lambda tx: passkeys.by_credential(tx, authenticator.id)) is not None
-    assert await database.read(lambda tx: passkeys.handle(tx, asker.account.id)) == authenticator.handle
+    end = Statement(delete(schema.account).where(same(schema.account.c.id)))
+    await database.write(lambda tx: tx.execute(end, id=asker.account.id))
+    assert await database.read(lambda tx: passkeys.by_credential(tx, authenticator.id)) is None
+    assert await database.read(lambda tx: passkeys.handle(tx, asker.account.id)) is None
+    assert reason(await desk.log_in(authenticator)) == Reason.UNKNOWN_PASSKEY
