@@ -241,15 +241,15 @@ class Gate:
         await self._mark(row)
         if row.scram is None and attempt.plain:
             await self._add_keys(attempt, person, row)
-        account = await self._asked_for(attempt, person.account, scope)
+        account = await self.asked_for(attempt, person.account, scope)
         if account is None:
             return _BAD
         if (refusal := await self.admit(account, person.account)) is not None:  # 6
             return refusal
         return Entry(account, row, person=person.account)
 
-    async def _asked_for(self, attempt: Attempt, person: Account, scope: Scope) -> Account | None:
-        """The person's own account, or the shared one they ask for, if they may."""
+    async def asked_for(self, attempt: Attempt, person: Account, scope: Scope) -> Account | None:
+        """The person's own account, or the shared one they ask for; None where they may not."""
         if not attempt.mailbox:
             return person
         wanted = partial(shared_mailboxes.opened, mailbox=attempt.mailbox, person=person, scope=scope)

@@ -151,8 +151,9 @@ def _standing(tx: Reading, ticket: Ticket) -> _Standing:
 def _gone(tx: Reading, ticket: Ticket) -> Refusal | None:
     if ticket.grant_id is not None:
         grant = oauth.get(tx, ticket.grant_id, int(time.time()))
-        stands = grant is not None and grant.account_id == ticket.account_id and ticket.scope in grant.scopes
-        return None if stands else _DISCONNECTED
+        stands = grant is not None and grant.account_id == ticket.person_id and ticket.scope in grant.scopes
+        shared = may_use(tx, ticket.account_id, ticket.person_id, ticket.scope)
+        return None if stands and shared else _DISCONNECTED
     rows = app_passwords.of_account(tx, ticket.person_id)
     valid = any(row.id == ticket.password_id and ticket.scope in row.scopes for row in rows)
     shared = may_use(tx, ticket.account_id, ticket.person_id, ticket.scope)

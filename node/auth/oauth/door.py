@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import identity.refusal
 from identity.oauth import sasl
-from node.auth.gate import MARK_SECONDS, Entry, Gate, Scope
-from node.auth.oauth.access import AccessTokens, Bearer
+from node.auth.gate import MARK_SECONDS, Attempt, Entry, Gate, Scope
+from node.auth.oauth.access import AccessTokens
 from node.auth.refusal import Reason, Refusal
-from node.base.address import AddressError, parse_address
+from node.base.address import parse_address
 from node.base.errors import Temporary
 from node.base.log import get_log
 from node.store.oauth import Grant
@@ -15,9 +15,7 @@ from node.store.oauth import Grant
 log = get_log(__name__)
 
 # One text for every cause: a guesser must not learn whether the name exists.
-BAD = Refusal(
-    Reason.BAD_CREDENTIALS, False, "the access token is not good here; refresh it, or log in anew"
-)
+BAD = Refusal(Reason.BAD_CREDENTIALS, False, "the access token is not good here; refresh it, or log in anew")
 NARROW = Refusal(Reason.WRONG_SCOPE, False, "the access token was not given for this kind of access")
 
 # Nobody guesses who brings a token that we signed: its client was away too long, or was disconnected.
@@ -50,7 +48,8 @@ class TokenLogin:
         that was named. 4. It is good for this kind of access. 5. A token gate before the mailbox is asked.
 
         Args:
-            username: an address, "" where the client leaves that to the token.
+            username: an address, "" where the client leaves that to the token; a shared mailbox is named as with app
+                passwords.
             scope: what the protocol needs the token to be good for.
             peer: network address, without port.
 
@@ -59,25 +58,28 @@ class TokenLogin:
         """
         attempt = self._gate.attempt(username, "", peer)
         refusal = self._gate.brake.refusal(attempt.peer, attempt.name)  # 1
-        result = refusal or await self._judge(username, token, scope)
+        result = refusal or await self._judge(attempt, token, scope)
         if isinstance(result, _Guess):
             self._gate.brake.fail(attempt.peer, attempt.name)
-        if isinstance(result, Entry):
-            self._gate.brake.welcome(attempt.peer, attempt.name)
-            result = await self._gate.admit(result.account) or result  # 5
         return self._gate.count(attempt, scope, result)
 
-    async def _judge(self, username: str, token: str, scope: Scope) -> Entry | Refusal:
+    async def _judge(self, attempt: Attempt, token: str, scope: Scope) -> Entry | Refusal:
         bearer = await self._tokens.read(token)  # 2
         if isinstance(bearer, identity.refusal.Refusal):
             log.info("access token refused", reason=bearer.reason.value)
             return BAD if bearer.reason in _INNOCENT else _GUESS
-        if username and not _names(username, bearer):  # 3
+        person = bearer.account
+        if attempt.name and (attempt.address is None or attempt.name != parse_address(person.address).key):  # 3
             return _GUESS
         if scope not in bearer.scopes:  # 4
             return NARROW
+        self._gate.brake.welcome(attempt.peer, attempt.name)
         await self._mark(bearer.grant)
-        return Entry(bearer.account, None, bearer.grant)
+        account = await self._gate.asked_for(attempt, person, scope)
+        if account is None:
+            return BAD
+        closed = await self._gate.admit(account, person)  # 5
+        return closed or Entry(account, None, bearer.grant, person)
 
     async def _mark(self, grant: Grant) -> None:
         try:
@@ -93,10 +95,3 @@ class _Guess(Refusal):
 
 
 _GUESS = _Guess(BAD.reason, BAD.temporary, BAD.words)
-
-
-def _names(username: str, bearer: Bearer) -> bool:
-    try:
-        return parse_address(username.strip().casefold()).key == parse_address(bearer.account.address).key
-    except AddressError:
-        return False

@@ -10,7 +10,8 @@ from starlette.responses import Response
 import identity.refusal
 from identity.oauth.fault import Code, Fault
 from node.auth.oauth.issue import email_claims, subject_of
-from node.servers.http.house import answer_json
+from node.auth.throttle import network
+from node.servers.http.house import answer_json, peer
 from node.servers.http.oauth_answer import answer_fault, form, provider, too_many
 
 _SHORT = {"cache-control": "public, max-age=300"}
@@ -56,6 +57,7 @@ async def introspect(request: Request) -> Response:
     if (fault := too_many(request)) is not None:
         return answer_fault(fault)
     if not hmac.compare_digest(_bearer(request).encode("utf-8", "replace"), here.introspection_secret.encode("ascii")):
+        here.failures.fail(network(peer(request)))
         return answer_fault(
             Fault(Code.INVALID_CLIENT, "show the secret of introspection.key as a bearer token"), _NEEDED
         )
