@@ -14,19 +14,26 @@ import pytest
 import trio
 
 from identity import ens
+from node.anchor.log import Log
 from node.base import metrics
 from node.base.address import parse_address
 from node.base.config_chains import Chains
 from node.base.config_names import Ens
 from node.base.errors import Temporary
+from node.checks.opinion import Opinion, Reason
+from node.checks.panel import Panel, Subject
 from node.directory import names as names_module
 from node.directory.names import Names
 from node.directory.names_first import NamesFirst
 from node.directory.resolve import Foreign, Local, StoredDirectory, Unknown, resolve
+from node.flow.accept import Accept
+from node.flow.premises import Premises
+from node.flow.reception import Session, Transaction
 from node.net.chain.ens import EnsReader
 from node.net.chain.reader import open_readers
-from node.store import accounts, domains
-from node.store.database import Database, Writing
+from node.store import accounts, domains, mailboxes
+from node.store.blobs import Blobs
+from node.store.database import Database, Reading, Writing
 from node.store.domains import Domain
 
 pytestmark = pytest.mark.anyio
@@ -186,6 +193,49 @@ async def test_while_the_chain_hangs_known_names_count_on_and_others_wait(
             await house.who("alice.eth@waxseal.test")
         road.open = True
         assert await house.who("bob.eth@waxseal.test") == "bob@waxseal.test"
+
+
+@dataclass
+class _Fine:
+    async def content(self, subject: Subject) -> Opinion:
+        return Opinion(Reason.FINE, "ham", 0.1)
+
+
+async def test_old_mail_stays_with_whoever_held_the_name(house: House, tmp_path: Path) -> None:
+    blobs = Blobs(house.database, tmp_path)
+    premises = Premises("mx.waxseal.test", house.database, blobs, house.directory, Log(), tmp_path)
+    accept = Accept(premises, Panel((_Fine(),)))
+    to = parse_address("alice.eth@waxseal.test")
+
+    async def write(subject: str) -> list[int]:
+        session, transaction = (
+            Session("s1", ("192.0.2.7", 4711), 25),
+            Transaction(sender=parse_address("nora@a.example")),
+        )
+        replies = [await accept.recipient(session, transaction, to)]
+        if replies[0].is_positive:
+            transaction.recipients.append(to)
+            incoming = premises.incoming()
+            await incoming.write(f"From: nora@a.example\r\nSubject: {subject}\r\n\r\nhello\r\n".encode())
+            replies.append(await accept.finish(session, transaction, incoming))
+            await incoming.aclose()
+        return [reply.code for reply in replies]
+
+    def inboxes(tx: Reading) -> list[int]:
+        found = [accounts.find(tx, parse_address(f"{name}@waxseal.test")) for name in ("ann", "bob")]
+        boxes = [mailboxes.find(tx, person.id, "INBOX") for person in found if person]
+        return [box.messages for box in boxes if box]
+
+    house.point("alice.eth", house.chain.people[1])
+    assert await write("first") == [250, 250]
+    house.point("alice.eth", house.chain.people[2])
+    house.now[0] += 601
+    assert await write("second") == [250, 250]
+    assert await house.database.read(inboxes) == [1, 1]
+    house.point("alice.eth", house.chain.people[7])
+    house.now[0] += 601
+    assert await write("third") == [550]
+    assert await house.database.read(inboxes) == [1, 1]
 
 
 async def test_strangers_cannot_make_us_ask_without_end(house: House) -> None:
