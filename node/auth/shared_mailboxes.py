@@ -1,4 +1,4 @@
-"""Opening a mailbox that is shared: office@example.org*ann@example.org is Ann, who asks for the office's.
+"""Opening a mailbox that is shared: office@example.org/ann@example.org is Ann, who asks for the office's.
 
 The credentials are Ann's own, so what is slowed down, revoked and remembered is hers; the mailbox is the office's.
 """
@@ -11,7 +11,7 @@ from node.store.accounts import Account
 from node.store.directory import delegates
 from node.store.transaction import Reading
 
-SEPARATOR = "*"  # stands in no domain; a local part may hold it
+SEPARATOR = "/"  # stands in no domain, and needs no quotes in IMAP; a local part may hold it
 
 
 def split(username: str) -> tuple[str, str]:

@@ -16,6 +16,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 from node.base.address import AddressError, normalize_domain, parse_address
 from node.base.config_chains import Chains, Gates
 from node.base.config_did import Dids
+from node.base.config_ldap import Ldap
 from node.base.config_logins import Logins
 from node.base.config_names import Ens, Signup
 from node.base.config_oauth import OAuth
@@ -201,6 +202,7 @@ class Settings(Section):
     chains: Chains = Chains()
     gates: Gates = Gates()
     did: Dids = Dids()
+    ldap: Ldap = Ldap()
     ens: Ens = Ens()
     signup: Signup = Signup()
     classifier: Classifier = Classifier()

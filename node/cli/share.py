@@ -36,7 +36,7 @@ def add(
 
     with_database(load_settings(config), lambda database: database.write(work))
     for person in who:
-        typer.echo(f"{person} opens it as {shared}*{person}, with an app password of {person}")
+        typer.echo(f"{person} opens it as {shared}/{person}, with an app password of {person}")
 
 
 @app.command("list")

@@ -13,7 +13,7 @@ from node.directory import names
 from node.store import accounts, domains
 from node.store.accounts import Account
 from node.store.database import Database, Reading
-from node.store.directory import aliases, groups, quotas
+from node.store.directory import aliases, groups, mirrored, quotas
 from node.store.domains import Domain
 
 REMEMBERED_SECONDS = 5.0
@@ -149,7 +149,7 @@ def _named(tx: Reading, key: str) -> Resolution | None:
 def _person(tx: Reading, key: str) -> Account | None:
     account = accounts.by_key(tx, key)
     if account is not None:
-        return account
+        return None if mirrored.seen(tx, key) == mirrored.GONE else account
     alias = aliases.find(tx, key)
     return alias.account if alias else None
 

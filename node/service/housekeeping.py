@@ -13,6 +13,7 @@ from node.service import holding
 from node.service.learning import teaches
 from node.service.rooms import Rooms
 from node.store import changes, ens_names, gates, newcomers, security_events, sending, shown_credentials, web_sessions
+from node.store.directory import directory_changes
 from node.store.transaction import Writing
 
 log = get_log(__name__)
@@ -39,6 +40,7 @@ async def go_round(rooms: Rooms) -> None:
         web_sessions.expire(tx, now)
         sending.expire(tx, now)
         security_events.expire(tx, now)
+        directory_changes.expire(tx, now)
         oauth.expire(tx, now)
         newcomers.expire(tx, now)
         shown_credentials.expire(tx, now)

@@ -1,4 +1,4 @@
-"""ENS, as the settings have it."""
+"""Who lives here, as the settings have it: the node's own directory, LDAP behind it, ENS in front."""
 
 from __future__ import annotations
 
@@ -6,23 +6,27 @@ from collections.abc import Mapping
 
 from node.base.config import Settings
 from node.base.errors import ConfigError
+from node.directory.mirror import MirroredDirectory
 from node.directory.names import Names
 from node.directory.names_first import NamesFirst
 from node.directory.resolve import Directory, StoredDirectory
 from node.net.chain.ens import EnsReader
 from node.net.chain.reader import Reader
+from node.net.ldap import LdapSource
 from node.net.public_https import PublicHttps
 from node.store import ens_names
 from node.store.database import Database
 
 
 async def open_directory(settings: Settings, database: Database, readers: Mapping[str, Reader]) -> Directory:
-    """The node's directory, with ENS in front of it where that is on.
+    """The node's directory, with LDAP behind it and ENS in front of it where these are on.
 
     Raises:
-        ConfigError: ENS is on, and nobody is named who answers for its chain.
+        ConfigError: ENS is on, and nobody is named who answers for its chain; or LDAP is, and cannot be used.
     """
-    stored = StoredDirectory(database)
+    stored: Directory = StoredDirectory(database)
+    if settings.ldap.enabled:
+        stored = MirroredDirectory(database, LdapSource(settings.ldap), settings.ldap.fresh_seconds)
     if not settings.ens.enabled:
         await database.write(ens_names.forget)  # what was looked up while it was on counts no more
         return stored

@@ -67,6 +67,11 @@ def remove(tx: Writing, key: str) -> bool:
     return tx.one(_REMOVE, key=key) is not None
 
 
+def drop(tx: Writing, key: str) -> None:
+    """Take a group away, and leave it a member where it is one: it may come back."""
+    tx.execute(_REMOVE, key=key)
+
+
 def forget_member(tx: Writing, key: str) -> None:
     """Take an address out of all groups."""
     tx.execute(_REMOVE_EVERYWHERE, member_key=key)

@@ -25,16 +25,16 @@ PEER = "192.0.2.7"
 @pytest.mark.parametrize(
     ("username", "wanted"),
     [
-        ("office@a.example*ann@b.example", ("office@a.example", "ann@b.example")),
-        ("o*f@a.example*an*n@b.example", ("o*f@a.example", "an*n@b.example")),
+        ("office@a.example/ann@b.example", ("office@a.example", "ann@b.example")),
+        ("o/f@a.example/an/n@b.example", ("o/f@a.example", "an/n@b.example")),
         ("ann@a.example", ("", "ann@a.example")),
-        ("a*nn@a.example", ("", "a*nn@a.example")),
-        ("office*ann@b.example", ("", "office*ann@b.example")),
-        ("office@a.example*ann", ("", "office@a.example*ann")),
-        ("*ann@a.example", ("", "*ann@a.example")),
+        ("a/nn@a.example", ("", "a/nn@a.example")),
+        ("office/ann@b.example", ("", "office/ann@b.example")),
+        ("office@a.example/ann", ("", "office@a.example/ann")),
+        ("/ann@a.example", ("", "/ann@a.example")),
         ("", ("", "")),
-        ("*", ("", "*")),
-        ("@*@", ("@", "@")),
+        ("/", ("", "/")),
+        ("@/@", ("@", "@")),
     ],
 )
 async def test_user_names(username: str, wanted: tuple[str, str]) -> None:
@@ -56,7 +56,7 @@ async def password(database: Database, alice: Account) -> str:
     return (await AppPasswords(database).create(alice, "phone", {"imap", "smtp"})).password
 
 
-NAME = "Office@waxseal.test*Alice@waxseal.test"
+NAME = "Office@waxseal.test/Alice@waxseal.test"
 
 
 async def test_who_a_mailbox_is_shared_with_opens_it_with_their_own_password(
@@ -73,9 +73,9 @@ async def test_who_a_mailbox_is_shared_with_opens_it_with_their_own_password(
     assert isinstance(await gate.enter(NAME, password, "smtp", PEER), Refusal), "sending needs a right of its own"
     assert isinstance(await gate.enter(NAME.replace("Alice", "bob"), other, "imap", PEER), Refusal)
     assert isinstance(await gate.enter("office@waxseal.test", password, "imap", PEER), Refusal)
-    assert isinstance(await gate.enter("alice@waxseal.test*office@waxseal.test", password, "imap", PEER), Refusal)
-    for nobody in ("nobody@waxseal.test", "alice@waxseal.test*office@waxseal.test", "@", "\ud800@waxseal.test"):
-        assert isinstance(await gate.enter(f"{nobody}*alice@waxseal.test", password, "imap", PEER), Refusal)
+    assert isinstance(await gate.enter("alice@waxseal.test/office@waxseal.test", password, "imap", PEER), Refusal)
+    for nobody in ("nobody@waxseal.test", "alice@waxseal.test/office@waxseal.test", "@", "\ud800@waxseal.test"):
+        assert isinstance(await gate.enter(f"{nobody}/alice@waxseal.test", password, "imap", PEER), Refusal)
     await database.write(lambda tx: delegates.put(tx, office.id, alice.id, may_send=True))
     assert isinstance(await gate.enter(NAME, password, "smtp", PEER), Entry)
     own = await gate.enter("alice@waxseal.test", password, "imap", PEER)

@@ -66,7 +66,7 @@ def test_groups(run: Call) -> None:
 
 def test_shares(run: Call) -> None:
     said = run("share", "add", "bob@example.test", "ann@example.test", "--sends")
-    assert "bob@example.test*ann@example.test" in said.out
+    assert "bob@example.test/ann@example.test" in said.out
     assert run("share", "list").out == "bob@example.test\tann@example.test\n"
     assert "own" in run("share", "add", "bob@example.test", "bob@example.test").err
     assert run("share", "remove", "bob@example.test", "ann@example.test").code == 0

@@ -5,12 +5,16 @@ from __future__ import annotations
 import pytest
 
 from node.base.address import parse_address
+from node.directory.mirror import MirroredDirectory
 from node.directory.resolve import Directory, Foreign, Local, Several, StoredDirectory, Unknown, readers
+from node.net.ldap import LdapSource
 from node.store import accounts, domains
 from node.store.database import Database
 from node.store.directory import aliases, groups
 from node.store.domains import Domain
 from node.store.transaction import Writing
+
+from .slapd import Slapd
 
 pytestmark = pytest.mark.anyio
 
@@ -48,12 +52,16 @@ def move_in(tx: Writing) -> None:
             groups.put_member(tx, text, parse_address(member), may_send=False)
 
 
-@pytest.fixture(params=["store"])
-async def directory(database: Database) -> Directory:
+@pytest.fixture(params=["store", "ldap"])
+async def directory(database: Database, request: pytest.FixtureRequest) -> Directory:
     """Each directory, with the same people in it."""
     await database.write(settle)
-    await database.write(move_in)
-    return StoredDirectory(database)
+    if request.param == "store":
+        await database.write(move_in)
+        return StoredDirectory(database)
+    slapd: Slapd = request.getfixturevalue("slapd")
+    slapd.fill(PEOPLE, ALIASES, GROUPS)
+    return MirroredDirectory(database, LdapSource(slapd.settings()), 60)
 
 
 CASES = [
