@@ -84,7 +84,9 @@ def set_(
         if "@" not in key and not domains.exists(tx, key):
             raise Permanent(f"{key} is no domain of this node; first: waxseal domain add {key}")
         if "@" in key and not readers(resolve(tx, parse_address(key))):
-            raise Permanent(f"nobody has the address {key}; `waxseal account list` shows who has one")
+            raise Permanent(
+                f"{key} has no account, nor is it an alias or a group; `waxseal account list` shows who has one"
+            )
         gates.put(tx, kind.value, key, write_rule(read), revoke.value, others=others.value)
 
     with_database(settings, lambda database: database.write(work))
@@ -98,11 +100,12 @@ def show(
     target: Annotated[str, typer.Argument(help="An address or domain; left out: all.")] = "",
     config: ConfigOption = Path("waxseal.toml"),
 ) -> None:
-    """Print gates, one a line: what for, target, when a loss counts, rule."""
+    """Print gates, one a line: what for, target, when a loss counts, rule; for writing also what becomes of others."""
     key = target_of(target) if target else ""
     for gate in with_database(load_settings(config), lambda database: database.read(gates.listing)):
         if key in ("", gate.target):
-            typer.echo("\t".join([gate.use, gate.target, gate.revoke, gate.others, gate.rule]))
+            others = [gate.others] if gate.use == "write" else []
+            typer.echo("\t".join([gate.use, gate.target, gate.revoke, gate.rule, *others]))
 
 
 @app.command()
