@@ -115,7 +115,8 @@ def remove(
     config: ConfigOption = Path("waxseal.toml"),
 ) -> None:
     """Take a gate away: whoever has the credentials gets in."""
-    key, use = target_of(target), kind.value
+    key = target_of(target)
+    use: Use = kind.value
     if not with_database(load_settings(config), lambda database: database.write(lambda tx: gates.remove(tx, use, key))):
         raise Permanent(f"{key} has no gate for {use}; `waxseal gate show` lists all")
     typer.echo(f"{key} has no gate for {use} any more")
