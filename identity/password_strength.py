@@ -1,4 +1,4 @@
-"""Is this password hard to guess? Length and variety count; nobody has to mix kinds of characters (NIST SP 800-63B §5.1.1.2)."""
+"""Is this password hard to guess? Length and variety count, kinds of characters do not (NIST SP 800-63B §5.1.1.2)."""
 
 from __future__ import annotations
 

@@ -46,8 +46,11 @@ class Factors:
 _P, _T, _R = account_password.c, totp.c, recovery_code.c
 _PASSWORD = Statement(select(_P.hash, _P.changed).where(same(_P.account_id)))
 _SET = Statement(
-    (_new := upsert(account_password).values({column.name: bindparam(column.name) for column in _P}))
-    .on_conflict_do_update(index_elements=[_P.account_id], set_={"hash": _new.excluded.hash, "changed": _new.excluded.changed})
+    (
+        _new := upsert(account_password).values({column.name: bindparam(column.name) for column in _P})
+    ).on_conflict_do_update(
+        index_elements=[_P.account_id], set_={"hash": _new.excluded.hash, "changed": _new.excluded.changed}
+    )
 )
 _UNSET = Statement(delete(account_password).where(same(_P.account_id)).returning(_P.account_id))
 _TOTP = Statement(select(_T.secret, _T.confirmed, _T.last_step).where(same(_T.account_id)))

@@ -21,6 +21,9 @@ from node.auth.gate import Gate
 from node.auth.gates.doorkeeper import Doorkeeper
 from node.auth.oauth.provider import Provider
 from node.auth.passkeys import Passkeys
+from node.auth.password_hash import Hasher
+from node.auth.password_login import PasswordLogin
+from node.auth.second_factors import SecondFactors
 from node.auth.sessions import Sessions
 from node.auth.signup import SignUp
 from node.auth.wallet import WalletLogin
@@ -40,6 +43,7 @@ from node.servers.http import (
     oauth_token,
     pages,
     passkeys,
+    passwords,
     records,
     signup,
     siwe,
@@ -76,6 +80,11 @@ ROUTES = (
     Route("/account/passkeys", passkeys.add, methods=["POST"]),
     Route("/account/passkeys/options", passkeys.add_options, methods=["POST"]),
     Route("/account/passkeys/{id:int}/remove", passkeys.remove, methods=["POST"]),
+    Route("/auth/password", passwords.log_in, methods=["POST"]),
+    Route("/account/security", passwords.page),
+    Route("/account/password", passwords.set_password, methods=["POST"]),
+    Route("/account/totp", passwords.change_totp, methods=["POST"]),
+    Route("/account/recovery-codes", passwords.new_codes, methods=["POST"]),
     Route("/auth/unlock/nonce", unlock.nonce, methods=["POST"]),
     Route("/auth/unlock/verify", unlock.verify, methods=["POST"]),
     Route("/auth/logout", siwe.logout, methods=["POST"]),
@@ -146,6 +155,7 @@ class WebApp:
         clock: Callable[[], float] = time.time,
     ) -> None:
         sessions = Sessions(database, seconds=settings.session_seconds, admit=gate.admit, clock=clock)
+        hasher = Hasher()
         proofs = WalletProofs(settings.wallet, contracts or ContractWallets({}), clock)
         app = Starlette(
             routes=list(ROUTES),
@@ -162,6 +172,8 @@ class WebApp:
             passkeys=Passkeys(database, sessions, site, clock=clock) if (site := settings.passkeys) else None,
             issuer=issuer,
             passwords=AppPasswords(database),
+            password_login=PasswordLogin(database, sessions, gate, hasher, clock=clock),
+            second_factors=SecondFactors(database, sessions, hasher, settings.domain, clock=clock),
             templates=Templates(settings),
             doorkeeper=doorkeeper,
             signup=SignUp(database, sessions, proofs, doorkeeper, settings=signup, origin=settings.origin, clock=clock)

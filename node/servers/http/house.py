@@ -18,6 +18,8 @@ from node.auth.gate import Gate
 from node.auth.gates.doorkeeper import Doorkeeper
 from node.auth.oauth.provider import Provider
 from node.auth.passkeys import Passkeys
+from node.auth.password_login import PasswordLogin
+from node.auth.second_factors import SecondFactors
 from node.auth.sessions import Sessions
 from node.auth.signup import SignUp
 from node.auth.wallet import WalletLogin
@@ -48,6 +50,8 @@ class House:
     passkeys: Passkeys | None
     issuer: Issuer | None
     passwords: AppPasswords
+    password_login: PasswordLogin
+    second_factors: SecondFactors
     templates: Templates
     doorkeeper: Doorkeeper | None
     signup: SignUp | None

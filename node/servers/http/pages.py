@@ -11,9 +11,11 @@ from starlette.responses import RedirectResponse, Response
 
 from identity import ethereum
 from node.auth.app_passwords import MAX_NAME
+from node.auth.blocks import BLOCKED, FAILURES
 from node.auth.gate import SCOPES
 from node.auth.oauth.plan import CODE_REPLAYED, REFRESH_REUSED
 from node.auth.passkeys import Kind as PasskeyKind
+from node.auth.password_login import Kind as PasswordKind
 from node.flow.sending import Kind, Restriction, restriction
 from node.servers.http import return_to
 from node.servers.http.gates_shown import shown
@@ -32,6 +34,14 @@ EVENT_WORDS = {
     Kind.UNLOCKED: "Sending unlocked",
     REFRESH_REUSED: "Mail client disconnected: its token was used by somebody else, too",
     CODE_REPLAYED: "Mail client disconnected: its code was used twice",
+    PasswordKind.PASSWORD_SET: "Password set",
+    PasswordKind.PASSWORD_REMOVED: "Password removed",
+    PasswordKind.TOTP_ADDED: "Authenticator app added",
+    PasswordKind.TOTP_REMOVED: "Authenticator app removed",
+    PasswordKind.CODES_MADE: "Recovery codes made",
+    PasswordKind.RECOVERED: "Logged in with a recovery code",
+    BLOCKED: "A network that tried to get in was shut out",
+    FAILURES: "Many failed logins",
     PasskeyKind.ADDED: "Passkey added",
     PasskeyKind.REMOVED: "Passkey removed",
     PasskeyKind.COPIED: "Login refused: there may be a copy of the passkey",
