@@ -22,6 +22,7 @@ from node.base.config_names import Ens, Signup
 from node.base.config_oauth import OAuth
 from node.base.config_opinions import ClamAv, LanguageModel, Rspamd, SpamAssassin
 from node.base.config_places import Endpoint, Endpoints, EndpointText, Section, at
+from node.base.config_sql import SqlDirectory
 from node.base.config_threat import Threat
 from node.base.errors import ConfigError
 
@@ -203,6 +204,7 @@ class Settings(Section):
     gates: Gates = Gates()
     did: Dids = Dids()
     ldap: Ldap = Ldap()
+    sql_directory: SqlDirectory = SqlDirectory()
     ens: Ens = Ens()
     signup: Signup = Signup()
     classifier: Classifier = Classifier()

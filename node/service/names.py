@@ -1,4 +1,4 @@
-"""Who lives here, as the settings have it: the node's own directory, LDAP behind it, ENS in front."""
+"""Who lives here, as the settings have it: the node's own directory, LDAP or SQL behind it, ENS in front."""
 
 from __future__ import annotations
 
@@ -14,19 +14,18 @@ from node.net.chain.ens import EnsReader
 from node.net.chain.reader import Reader
 from node.net.ldap import LdapSource
 from node.net.public_https import PublicHttps
+from node.net.sql_directory import SqlSource
 from node.store import ens_names
 from node.store.database import Database
 
 
 async def open_directory(settings: Settings, database: Database, readers: Mapping[str, Reader]) -> Directory:
-    """The node's directory, with LDAP behind it and ENS in front of it where these are on.
+    """The node's directory, with LDAP or SQL behind it and ENS in front of it where these are on.
 
     Raises:
-        ConfigError: ENS is on, and nobody is named who answers for its chain; or LDAP is, and cannot be used.
+        ConfigError: ENS is on, and nobody is named who answers for its chain; or LDAP or SQL is, and cannot be used.
     """
-    stored: Directory = StoredDirectory(database)
-    if settings.ldap.enabled:
-        stored = MirroredDirectory(database, LdapSource(settings.ldap), settings.ldap.fresh_seconds)
+    stored = _without_names(settings, database)
     if not settings.ens.enabled:
         await database.write(ens_names.forget)  # what was looked up while it was on counts no more
         return stored
@@ -36,3 +35,13 @@ async def open_directory(settings: Settings, database: Database, readers: Mappin
     gateways = PublicHttps() if settings.ens.offchain else None
     asker = EnsReader(reader, bytes.fromhex(settings.ens.registry[2:]), gateways)
     return NamesFirst(stored, Names(database, asker, settings.ens))
+
+
+def _without_names(settings: Settings, database: Database) -> Directory:
+    if settings.ldap.enabled and settings.sql_directory.enabled:
+        raise ConfigError("ldap.enabled and sql_directory.enabled: choose one of them")
+    if settings.ldap.enabled:
+        return MirroredDirectory(database, LdapSource(settings.ldap), settings.ldap.fresh_seconds)
+    if settings.sql_directory.enabled:
+        return MirroredDirectory(database, SqlSource(settings.sql_directory), settings.sql_directory.fresh_seconds)
+    return StoredDirectory(database)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from node.base.address import parse_address
 from node.directory.mirror import MirroredDirectory
 from node.directory.resolve import Directory, Foreign, Local, Several, StoredDirectory, Unknown, readers
 from node.net.ldap import LdapSource
+from node.net.sql_directory import SqlSource
 from node.store import accounts, domains
 from node.store.database import Database
 from node.store.directory import aliases, groups
@@ -15,6 +18,7 @@ from node.store.domains import Domain
 from node.store.transaction import Writing
 
 from .slapd import Slapd
+from .sql import fill, settings_for
 
 pytestmark = pytest.mark.anyio
 
@@ -52,13 +56,16 @@ def move_in(tx: Writing) -> None:
             groups.put_member(tx, text, parse_address(member), may_send=False)
 
 
-@pytest.fixture(params=["store", "ldap"])
-async def directory(database: Database, request: pytest.FixtureRequest) -> Directory:
+@pytest.fixture(params=["store", "ldap", "sql"])
+async def directory(database: Database, request: pytest.FixtureRequest, tmp_path: Path) -> Directory:
     """Each directory, with the same people in it."""
     await database.write(settle)
     if request.param == "store":
         await database.write(move_in)
         return StoredDirectory(database)
+    if request.param == "sql":
+        fill(tmp_path / "people.db", PEOPLE, ALIASES, GROUPS)
+        return MirroredDirectory(database, SqlSource(settings_for(tmp_path / "people.db")), 60)
     slapd: Slapd = request.getfixturevalue("slapd")
     slapd.fill(PEOPLE, ALIASES, GROUPS)
     return MirroredDirectory(database, LdapSource(slapd.settings()), 60)
