@@ -116,7 +116,7 @@ def remove(
 ) -> None:
     """Take a gate away: whoever has the credentials gets in."""
     key = target_of(target)
-    use: Use = kind.value
+    use: gates.Use = kind.value
     if not with_database(load_settings(config), lambda database: database.write(lambda tx: gates.remove(tx, use, key))):
         raise Permanent(f"{key} has no gate for {use}; `waxseal gate show` lists all")
     typer.echo(f"{key} has no gate for {use} any more")
