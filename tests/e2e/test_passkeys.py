@@ -74,7 +74,7 @@ def page(request: pytest.FixtureRequest, browser: Any, site: Site) -> Iterator[A
     context = browser.new_context(
         base_url=site.origin, color_scheme=request.param, viewport={"width": 1100, "height": 900}
     )
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(60_000)
     opened = context.new_page()
     complaints: list[str] = []
     opened.on(
@@ -242,11 +242,11 @@ def test_a_did_logs_in_by_pasting_a_proof(page: Any, site: Site, request: pytest
     claims = {"iss": str(did), "sub": str(did), "aud": site.origin, "nonce": nonce}
     proof = Signer(did, did.id, key).sign(claims, "JWT")
     page.get_by_label("The signed token").fill(f"{proof[:80]}\n{proof[80:]}")
-    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("button", name="Log in", exact=True).click()
     page.get_by_role("heading", name="Alice Example").wait_for()
     page.get_by_text(str(did)).wait_for()
     page.goto("/login?again")
     page.get_by_role("button", name="Log in with a DID").click()
     page.get_by_label("The signed token").fill(proof)
-    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("button", name="Log in", exact=True).click()
     page.get_by_text("You were not logged in").wait_for()
