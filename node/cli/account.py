@@ -19,7 +19,7 @@ from node.cli import account_passkeys
 from node.cli.account_did import app as did_app
 from node.cli.settings import ConfigOption, load_settings, with_database
 from node.flow.sending import unlock as lift
-from node.store import accounts, domains, security_events, web_sessions
+from node.store import accounts, domains, roles, security_events, web_sessions
 from node.store.accounts import Account
 from node.store.database import Database, Reading, Writing
 from node.store.security_events import SecurityEvent
@@ -208,3 +208,25 @@ def events(
             f"{event.messages} messages, {event.recipients} recipients, {event.fresh} new" if event.recipients else ""
         )
         typer.echo("\t".join([at, event.kind, event.network, event.app_password, counted, event.details]))
+
+
+@app.command()
+def role(
+    address: Annotated[str, typer.Argument(help="Whose account.")],
+    what: Annotated[str, typer.Argument(metavar="ROLE", help="owner, admin, or none.")],
+    config: ConfigOption = Path("waxseal.toml"),
+) -> None:
+    """Say who runs the node: its owner and administrators are told when a network is shut out."""
+    parsed = parse_address(address)
+    if what not in {"none", *roles.Role}:
+        raise typer.BadParameter(f"there is no role {what!r}; choose owner, admin or none")
+
+    def work(tx: Writing) -> None:
+        account = _existing(tx, parsed)
+        if what == "none":
+            roles.take(tx, account.id)
+        else:
+            roles.give(tx, account.id, roles.Role(what))
+
+    with_database(load_settings(config), lambda database: database.write(work))
+    typer.echo(f"{parsed}: {what}")
