@@ -62,7 +62,7 @@ def test_an_unknown_command(waxseal: Call) -> None:
 
 def test_a_misspelt_command(waxseal: Call) -> None:
     assert "Did you mean 'domain'?" in waxseal("domian").words
-    assert "Did you mean 'list'?" in waxseal("domain", "lst").words
+    assert "Did you mean 'list'?" in waxseal("domain", "lisst").words
 
 
 def test_an_unknown_option(waxseal: Call) -> None:
