@@ -210,23 +210,23 @@ def events(
         typer.echo("\t".join([at, event.kind, event.network, event.app_password, counted, event.details]))
 
 
-@app.command()
-def role(
+@app.command("role")
+def set_role(
     address: Annotated[str, typer.Argument(help="Whose account.")],
-    what: Annotated[str, typer.Argument(metavar="ROLE", help="owner, admin, or none.")],
+    role: Annotated[str, typer.Argument(help="owner, admin, or none.")],
     config: ConfigOption = Path("waxseal.toml"),
 ) -> None:
     """Say who runs the node: its owner and administrators are told when a network is shut out."""
     parsed = parse_address(address)
-    if what not in {"none", *roles.Role}:
-        raise typer.BadParameter(f"there is no role {what!r}; choose owner, admin or none")
+    if role not in {"none", *roles.Role}:
+        raise typer.BadParameter(f"there is no role {role!r}; choose owner, admin or none")
 
     def work(tx: Writing) -> None:
         account = _existing(tx, parsed)
-        if what == "none":
+        if role == "none":
             roles.take(tx, account.id)
         else:
-            roles.give(tx, account.id, roles.Role(what))
+            roles.give(tx, account.id, roles.Role(role))
 
     with_database(load_settings(config), lambda database: database.write(work))
-    typer.echo(f"{parsed}: {what}")
+    typer.echo(f"{parsed}: {role}")

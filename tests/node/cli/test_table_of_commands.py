@@ -93,6 +93,7 @@ def test_version(waxseal: Call) -> None:
                 "password",
                 "remove-passkey",
                 "remove-wallet",
+                "role",
                 "unlock",
                 "wallet",
             ],
