@@ -13,7 +13,7 @@ from node.auth.throttle import network as counted
 from node.base.errors import Permanent
 from node.cli.settings import ConfigOption, load_settings, with_database
 from node.store import blocked_networks
-from node.store.transaction import Writing
+from node.store.database import Database
 
 app = typer.Typer(help="Networks that attacked accounts and are shut out for a while.", no_args_is_help=True)
 
@@ -35,13 +35,13 @@ def remove(
 ) -> None:
     """Let networks log in again, within seconds, and forget what they did."""
 
-    def work(tx: Writing, name: str) -> bool:
-        return blocked_networks.remove(tx, name)
+    async def forget(database: Database, name: str) -> bool:
+        return await database.write(lambda tx: blocked_networks.remove(tx, name))
 
     settings = load_settings(config)
     for text in networks:
         name = text if "/" in text else counted(text)
-        if not with_database(settings, lambda database, name=name: database.write(partial(work, name=name))):
+        if not with_database(settings, partial(forget, name=name)):
             raise Permanent(f"{name} is not shut out; `waxseal block list` shows which networks are")
         typer.echo(f"{name} may log in again")
 

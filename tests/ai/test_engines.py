@@ -22,7 +22,7 @@ from ai.classifier import LINEAR, MODEL, TOKENIZER, Classifier
 from ai.engines import EngineError, Torch
 from ai.labels import NEVER, meaning, read_labels
 from ai.locate import find_model
-from ai.manifest import Manifest, ModelError, digest, write_manifest
+from ai.manifest import NEUTRAL, Manifest, ModelError, digest, write_manifest
 
 CASES = sorted(Path(__file__).with_name("cases").glob("*.eml"))
 TRAINED = Path(__file__).resolve().parents[2] / "build" / "train" / "checkpoint"
@@ -113,16 +113,16 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     export(network, model_folder)
     for folder in (model_folder, checkpoint):
         shutil.copyfile(shipped / TOKENIZER, folder / TOKENIZER)
-    np.save(model_folder / LINEAR, np.zeros(BUCKETS, dtype=np.int8))
+    np.save(model_folder / LINEAR, np.zeros((BUCKETS, len(CLASSES)), dtype=np.int8))
     manifest = Manifest(
         name="toy",
         created="2026-11-21",
         labels=CLASSES,
         window=128,
-        linear_scale=1.0,
-        linear_bias=0.0,
+        linear_scale=(1.0,) * len(CLASSES),
+        linear_bias=(0.0,) * len(CLASSES),
         blend=(1.0, 0.0, 0.0),
-        calibration=dict.fromkeys(CLASSES[1:], (1.0, 0.0)),
+        calibration=dict.fromkeys(CLASSES[1:], NEUTRAL),
         release=-1e9,
         junk=0.5,
         refuse=0.9,

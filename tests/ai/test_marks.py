@@ -33,7 +33,7 @@ def mail(
     return message.as_bytes()
 
 
-PLAIN = {"no-links", "short-text"}
+PLAIN = {"no-links", "short-text", "name-foreign", "domain-untold"}
 SEEN = {
     "name-is-address": mail('"help@bank.example" <x@evil.example>'),
     "name-fits-domain": mail("Firm Newsletter <news@firm.example>"),
@@ -65,6 +65,9 @@ SEEN = {
     "brand-in-text-elsewhere": mail(text="Your Netflix membership ends today."),
     "subject-shouts": mail(subject="URGENT ANSWER NEEDED"),
     "subject-emoji": mail(subject="Sale \U0001f525"),
+    "name-foreign": mail("Ann <ann@firm.example>"),
+    "domain-told": mail(text="Your order at Firm is on its way."),
+    "domain-untold": mail(text="Your order is on its way: https://firm.example/x"),
     "no-links": mail(),
     "short-text": mail(),
 }
@@ -95,6 +98,14 @@ def test_a_plain_note_has_hardly_any_mark() -> None:
         ("Ann Chase <ann@chase-family.example>", "Hello", ""),
         ("Ann <ann@gmail.com>", "My Netflix evening", ""),
         ("Support <x@evil.example>", "Your Netflix account", "Netflix"),
+        ("Tractor-Supply,Co <x@evil.example>", "Hello", "Tractor Supply"),
+        ("Hardware ACE <x@evil.example>", "Hello", "Ace Hardware"),
+        ("Sams Club Members <x@evil.example>", "Hello", "Sam's Club"),
+        ("MysteryBox <x@evil.example>", "U.S.P.S_Giveaway", "USPS"),
+        ("Synchrony for your PayPal card <x@synchrony.example>", "Hello", ""),
+        ("PayPal by Paypal-Service <x@paypal-service.example>", "Hello", "PayPal"),
+        ("Evening Digest <x@eveningdigest.example>", "What Amazon pays those who quit", ""),
+        ("Help <x@evil.example>", "What Amazon pays those who quit", "Amazon"),
     ],
 )
 def test_brands_elsewhere(sender: str, subject: str, brand: str) -> None:
@@ -108,6 +119,8 @@ def test_brands_elsewhere(sender: str, subject: str, brand: str) -> None:
         ("IBM <x@ibm.com>", True),
         ("Harbor Freight Tools <x@harborfreight.com>", True),
         ("International Business Machines <x@ibm.com>", True),
+        ("CDW BizTech <x@cdwemail.example>", True),
+        ("The New Deal <x@thenewstore.example>", False),
         ("Security Team <x@qpwoeiru.example>", False),
         ("<x@firm.example>", False),
     ],

@@ -60,6 +60,42 @@ def test_training_learns_each_class_and_goes_on_from_its_checkpoint(toy: Any, tm
     assert torch.equal(trained, toy.classifier.weight)
 
 
+def test_averaged_models_have_the_mean_of_their_weights(toy: Any) -> None:
+    import copy
+
+    import torch
+
+    from ai.train.loop import averaged
+
+    other = copy.deepcopy(toy)
+    before = toy.classifier.weight.detach().clone()
+    with torch.no_grad():
+        other.classifier.weight += 2
+    assert torch.allclose(averaged([toy, other]).classifier.weight, before + 1)
+
+
+def test_covered_messages_keep_their_own_text_and_tell_where_it_is() -> None:
+    from ai.data import synthetic
+    from ai.train import samples
+    from ai.view import model_text
+
+    chance = random.Random(4)
+    items = [item for item in samples.read(synthetic.samples(60, seed=2, plain=True)) if not item.sample.telling]
+    covers = ["the river was calm and the garden green " * 40]
+    seen = set()
+    for item in items:
+        view, telling = samples._covered(chance, item, covers)
+        own = item.view.text[: samples._OWN]
+        assert own in view.text
+        if view is not item.view:
+            where = telling if telling in {"head", "tail"} else "between"
+            ends = (view.text.startswith(own), view.text.endswith(own))
+            assert ends == {"head": (True, False), "tail": (False, True), "between": (False, False)}[where]
+            assert where != "between" or samples._passage(chance, model_text(view).body, telling)
+            seen.add(where)
+    assert seen == {"head", "tail", "between"}
+
+
 def test_batches_hold_every_example_once_per_epoch() -> None:
     from ai.train.loop import Plan, batches
     from ai.train.samples import Example
@@ -76,13 +112,16 @@ def test_linear_model_learns_and_is_itself_in_8_bits() -> None:
 
     chance = random.Random(5)
     rows = [tuple(sorted({chance.randrange(1000, 3000) for _ in range(30)} | {number % 2})) for number in range(400)]
-    labels = [float(number % 2) for number in range(400)]
-    weights, bias = train_linear(rows, labels, seed=1)
-    small, scale = quantised(weights)
+    targets = np.array([[number % 2, (number + 1) % 2, 1] for number in range(400)], dtype=np.float32)
+    counts = np.array([[1, number < 200, 0] for number in range(400)], dtype=np.float32)
+    weights, bias = train_linear(rows, targets, counts, seed=1)
+    small, scale = quantised(np.where(weights == 0, 1e-9, weights))
     assert small.dtype == np.int8
-    for values in (weights, small * scale):
-        margins = [values[list(row)].sum() / len(row) ** 0.5 + bias for row in rows]
-        assert all((margin > 0) == bool(label) for margin, label in zip(margins, labels, strict=True))
+    for values in (weights, small * np.array(scale)):
+        margins = np.array([values[list(row)].sum(0) / len(row) ** 0.5 + bias for row in rows])
+        assert ((margins[:, 0] > 0) == (targets[:, 0] > 0)).all()
+        assert ((margins[:, 1] > 0) == (targets[:, 1] > 0)).mean() > 0.75, "learned from the half it is known of"
+    assert not weights[:, 2].any(), "what counts nothing teaches nothing"
 
 
 def test_calibration_finds_the_odds_that_made_the_data() -> None:

@@ -17,10 +17,10 @@ from identity.did.syntax import Did, parse
 from identity.jose import Signer
 from identity.refusal import Reason as ProofReason
 from identity.refusal import Refusal as ProofRefusal
+from node.auth.challenges import NONCE_SECONDS
 from node.auth.did_login import DidLoggedIn, DidLogin
 from node.auth.refusal import Reason, Refusal
 from node.auth.sessions import Sessions, new_token
-from node.auth.challenges import NONCE_SECONDS
 from node.base.address import parse_address
 from node.net.did_resolver import DidResolver
 from node.store import accounts

@@ -11,10 +11,10 @@ from eth_account.messages import encode_defunct
 import identity.refusal
 from identity.eip4361 import parse
 from identity.refusal import Reason as Proof
+from node.auth.challenges import NONCE_SECONDS
 from node.auth.contract_wallets import ContractWallets
 from node.auth.refusal import Reason, Refusal
 from node.auth.sessions import Sessions, new_token
-from node.auth.challenges import NONCE_SECONDS
 from node.auth.wallet import Challenge, LoggedIn, WalletLogin, WalletSettings
 from node.auth.wallet_proof import WalletProofs
 from node.store.accounts import Account

@@ -15,7 +15,7 @@ from tokenizers.pre_tokenizers import BertPreTokenizer
 from ai.classes import CLASSES
 from ai.classifier import Classifier
 from ai.hashing import BUCKETS, hashes
-from ai.manifest import Manifest
+from ai.manifest import NEUTRAL, Manifest
 from ai.readers import OwnReader
 from ai.view import text_view
 
@@ -58,10 +58,10 @@ def manifest(*, release: float = -100.0, junk: float = 0.9) -> Manifest:
         created="2026-11-21",
         labels=CLASSES,
         window=32,
-        linear_scale=1.0,
-        linear_bias=0.0,
+        linear_scale=(1.0,) * len(CLASSES),
+        linear_bias=(0.0,) * len(CLASSES),
         blend=(1.0, 0.1, 0.0),
-        calibration=dict.fromkeys(CLASSES[1:], (1.0, 0.0)),
+        calibration=dict.fromkeys(CLASSES[1:], NEUTRAL),
         release=release,
         junk=junk,
         refuse=0.99,
@@ -78,7 +78,7 @@ def reader() -> OwnReader:
 
 def weights(*, spam: bytes = b"", ham: bytes = b"", step: int = 4) -> NDArray[np.int8]:
     """Linear weights that lean to spam on every feature of one message and to ham on those of the other."""
-    linear = np.zeros(BUCKETS, dtype=np.int8)
+    linear = np.zeros((BUCKETS, len(CLASSES)), dtype=np.int8)
     linear[list(hashes(text_view(spam)))] += step if spam else 0
     linear[list(hashes(text_view(ham)))] -= step if ham else 0
     return linear
@@ -87,5 +87,5 @@ def weights(*, spam: bytes = b"", ham: bytes = b"", step: int = 4) -> NDArray[np
 def classifier(
     engine: Answers | Stuck, linear: NDArray[np.int8] | None = None, *, release: float = -100.0, junk: float = 0.9
 ) -> Classifier:
-    chosen = np.zeros(BUCKETS, dtype=np.int8) if linear is None else linear
+    chosen = np.zeros((BUCKETS, len(CLASSES)), dtype=np.int8) if linear is None else linear
     return Classifier(manifest(release=release, junk=junk), engine, reader(), chosen)
