@@ -25,23 +25,37 @@ def slug(text: str) -> str:
     return re.sub(r"[\W_]+", "", text.casefold())
 
 
+_SIGNS = re.compile(r"[\W_]+")
+_INITIALS = re.compile(r"(?<!\w)\w(?: \w){2,}(?!\w)")
+
+
+def _plain(text: str) -> str:
+    """Words alone: ``Tractor-Supply,Co.`` is "tractor supply co", ``U.S.P.S_Gift`` "usps gift", ``Sam's`` "sams"."""
+    words = _SIGNS.sub(" ", re.sub("['\u2019`\u00b4]", "", text.casefold())).strip()
+    return _INITIALS.sub(lambda found: found[0].replace(" ", ""), words)
+
+
 @cache
 def _patterns() -> tuple[re.Pattern[str], re.Pattern[str], dict[str, str]]:
-    by_name = {name.casefold(): name for name in BRANDS}
-    sure = sorted((name for name in by_name if name not in _COMMON), key=len, reverse=True)
-    common = sorted((name for name in by_name if name in _COMMON), key=len, reverse=True)
+    by_name = {_plain(name): name for name in BRANDS}
+    common = {_plain(name) for name in _COMMON}
+    turned = {" ".join(reversed(name.split(" "))): brand for name, brand in by_name.items() if name.count(" ") == 1}
+    sure = sorted({*by_name, *turned} - common, key=len, reverse=True)
     return (
-        re.compile(r"(?<!\w)(" + "|".join(map(re.escape, sure)) + r")(?!\w)"),
-        re.compile(r"\s*(?:your\s+)?(" + "|".join(map(re.escape, common)) + r")(?!\w)"),
-        by_name,
+        re.compile(r"\b(" + "|".join(map(re.escape, sure)) + r")\b"),
+        re.compile(r"(?:your )?(" + "|".join(map(re.escape, sorted(common, key=len, reverse=True))) + r")\b"),
+        turned | by_name,
     )
 
 
 def brand_in(text: str, *, is_name: bool = False) -> str:
-    """The first well-known brand that a text names, or "". ``is_name``: the text is a display name, so that a common
-    word at its beginning ("Chase Alerts") counts too. Look-alike letters must have been folded before."""
+    """The first well-known brand that a text names, or ""; signs between and inside its words do not hide it.
+
+    ``is_name``: the text is a display name, so that a common word at its beginning ("Chase Alerts") counts too.
+    Look-alike letters must have been folded before.
+    """
     sure, common, by_name = _patterns()
-    folded = text[:400].casefold()
+    folded = _plain(text[:400])
     found = sure.search(folded) or (common.match(folded) if is_name else None)
     return by_name[found[1]] if found else ""
 

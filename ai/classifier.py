@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,20 +14,32 @@ from ai.context import NOTHING, Context
 from ai.engines import MODEL, Engine, Onnx, Torch
 from ai.hashing import BUCKETS, hashes
 from ai.locate import find_model
-from ai.manifest import Manifest, ModelError, digest, read_manifest
+from ai.manifest import NEUTRAL, Manifest, ModelError, digest, read_manifest
+from ai.passages import worst_passage
 from ai.readers import ForeignReader, OwnReader, Reader, read_tokenizer
 from ai.reasons import reasons_for
-from ai.view import View, text_view
+from ai.view import View, model_text, text_view
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["LINEAR", "MODEL", "TOKENIZER", "Classified", "Classifier", "Margins", "Reading", "Score", "classify"]
+__all__ = [
+    "LINEAR",
+    "MODEL",
+    "TOKENIZER",
+    "Classified",
+    "Classifier",
+    "Look",
+    "Margins",
+    "Reading",
+    "Score",
+    "classify",
+]
 
+_SUSPECT = -1.0  # log-odds: a passage below is not worth reading
 TOKENIZER = "tokenizer.json"
 LINEAR = "linear.npy"
-_LONG, _PART = 1500, 1000  # characters of a text whose ends the linear model also reads by themselves
 _FOREIGN_WINDOW = 256  # tokens that a model of others reads at a time
 
 
@@ -69,12 +81,22 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
+class Look:
+    """What the linear model says: log-odds of spam, and the passage between a long text's ends that looks worst, ""
+    where the ends look worse or the passage harmless."""
+
+    margin: float
+    passage: str
+
+
+@dataclass(frozen=True, slots=True)
 class Margins:
     """Raw outputs, before they are put together: ``transformer`` is the worst window's log-odds of each class, or None
-    where the linear model alone was sure."""
+    where the linear model alone was sure; ``linear`` its log-odds of spam, ``classes`` of the other classes."""
 
     transformer: tuple[float, ...] | None
     linear: float
+    classes: tuple[float, ...] = (0.0,) * (len(CLASSES) - 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +114,7 @@ class Classifier:
         manifest: thresholds, blend and calibration.
         engine: computes the transformer's log-odds.
         reader: makes the token windows of a view.
-        linear: 8-bit weights of the linear model [BUCKETS].
+        linear: 8-bit weights of the linear model [BUCKETS, classes].
     """
 
     def __init__(self, manifest: Manifest, engine: Engine, reader: Reader, linear: NDArray[np.int8]) -> None:
@@ -142,17 +164,17 @@ class Classifier:
             created="",
             labels=CLASSES,
             window=length,
-            linear_scale=0.0,
-            linear_bias=0.0,
+            linear_scale=(0.0,) * len(CLASSES),
+            linear_bias=(0.0,) * len(CLASSES),
             blend=(1.0, 0.0, 0.0),
-            calibration={name: (1.0, 0.0) for name in CLASSES[1:]},
+            calibration=dict.fromkeys(CLASSES[1:], NEUTRAL),
             release=-math.inf,
             junk=0.5,
             refuse=0.99,
             sha256={},
         )
         reader = ForeignReader(folder / TOKENIZER, length)
-        return cls(manifest, engine, reader, np.zeros(BUCKETS, dtype=np.int8))
+        return cls(manifest, engine, reader, np.zeros((BUCKETS, len(CLASSES)), dtype=np.int8))
 
     def score(self, message: bytes, context: Context = NOTHING) -> Score:
         """Judge a raw message (RFC 5322 bytes). Any bytes get an answer; work is bounded whatever the size."""
@@ -202,34 +224,43 @@ class Classifier:
         view: View,
         features: Sequence[int],
         *,
-        linear: float | None = None,
+        look: Look | None = None,
         always: bool = False,
         without: Collection[int] = (),
     ) -> Margins:
-        """The models' raw answers. ``linear`` is what `cheap` said, where that is known already; ``always`` asks the
+        """The models' raw answers. ``look`` is what `cheap` said, where that is known already; ``always`` asks the
         transformer even where the linear model is sure of ham; ``without`` keeps marks from it."""
-        cheap = self.cheap(view, features) if linear is None else linear
-        if cheap < self.manifest.release and not always:
-            return Margins(None, cheap)
-        return Margins(self.transformer(self.reader.windows(view, without)), cheap)
+        look = self.cheap(view, features) if look is None else look
+        if look.margin < self.manifest.release and not always:
+            return Margins(None, look.margin)
+        transformer = self.transformer(self.reader.windows(view, look.passage, without))
+        return Margins(transformer, look.margin, self.linear_margins(features)[1:])
 
     def transformer(self, windows: Sequence[Sequence[int]]) -> tuple[float, ...]:
         """Log-odds of each class; of several windows the worst counts."""
         return tuple(max(column) for column in zip(*self.engine.logits(windows), strict=True))
 
-    def cheap(self, view: View, features: Sequence[int]) -> float:
-        """The linear model's log-odds of spam; of a long text the worst of the whole, its beginning and its end, so
-        that a long harmless part does not outweigh a short harmful one."""
-        whole = self.linear_margin(features)
-        if len(view.text) <= _LONG:
-            return whole
-        parts = (replace(view, text=view.text[:_PART]), replace(view, text=view.text[-_PART:]))
-        return max(whole, *(self.linear_margin(hashes(part)) for part in parts))
+    def cheap(self, view: View, features: Sequence[int]) -> Look:
+        """The linear model's log-odds of spam; of a long text the worse of the whole and its worst passage, so that a
+        long harmless part does not outweigh a short harmful one."""
+        whole = self.linear_margins(features)[0]
+        worst = worst_passage(model_text(view).body, self._weights)
+        if worst is None:
+            return Look(whole, "")
+        margin = self.linear_margins(hashes(view, worst.text))[0]
+        return Look(max(whole, margin), worst.text if worst.is_inside and margin > _SUSPECT else "")
 
-    def linear_margin(self, features: Sequence[int]) -> float:
-        """The linear model's log-odds of spam."""
-        total = int(self._linear[list(features)].sum(dtype="int64")) if features else 0
-        return total * self.manifest.linear_scale / math.sqrt(max(1, len(features))) + self.manifest.linear_bias
+    def linear_margins(self, features: Sequence[int]) -> tuple[float, ...]:
+        """The linear model's log-odds of each class."""
+        totals: list[int] = self._linear[list(features)].sum(axis=0, dtype="int64").tolist()
+        root, known = math.sqrt(max(1, len(features))), self.manifest
+        return tuple(
+            total * scale / root + bias
+            for total, scale, bias in zip(totals, known.linear_scale, known.linear_bias, strict=True)
+        )
+
+    def _weights(self, features: Sequence[int]) -> NDArray[np.float64]:
+        return self._linear[list(features), 0].astype("float64") * self.manifest.linear_scale[0]
 
     def together(self, margins: Margins) -> tuple[float, Classes]:
         """Log-odds of spam, and all probabilities.
@@ -243,9 +274,10 @@ class Classifier:
             return margin, Classes(spam=round(_probability(margin), 6))
         margin = weights[0] * margins.transformer[0] + weights[1] * margins.linear + weights[2]
         found = {"spam": round(_probability(margin), 6)}
-        for name, value in zip(CLASSES[1:], margins.transformer[1:], strict=True):
-            slope, bias = self.manifest.calibration[name]
-            found[name] = round(_probability(slope * value + bias), 6)
+        for name, value, words in zip(CLASSES[1:], margins.transformer[1:], margins.classes, strict=True):
+            own, linear, spam, bias = self.manifest.calibration[name]
+            odds = own * value + linear * words + spam * margins.transformer[0] + bias
+            found[name] = round(_probability(odds), 6)
         return margin, Classes(**found)
 
 
@@ -258,10 +290,9 @@ def _parts(folder: Path, manifest: Manifest) -> tuple[Reader, NDArray[np.int8]]:
         linear: Any = np.load(folder / LINEAR, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise ModelError(f"Cannot load the model in {folder}: {error}") from error
-    if linear.shape != (BUCKETS,) or linear.dtype != np.int8:
-        raise ModelError(
-            f"{folder / LINEAR} holds {linear.dtype} {linear.shape}, not int8 ({BUCKETS},). Run `make model`."
-        )
+    if linear.shape != (BUCKETS, len(CLASSES)) or linear.dtype != np.int8:
+        wanted = f"int8 ({BUCKETS}, {len(CLASSES)})"
+        raise ModelError(f"{folder / LINEAR} holds {linear.dtype} {linear.shape}, not {wanted}. Run `make model`.")
     return OwnReader(tokenizer, manifest.window), linear
 
 

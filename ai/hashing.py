@@ -17,10 +17,13 @@ _WORD = re.compile(r"[^\W_]{1,30}|[^\w\s]")
 _DENSE = re.compile("[\u0e00-\u0e7f\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]{2,}")
 
 
-def hashes(view: View) -> tuple[int, ...]:
-    """At most MOST distinct numbers below BUCKETS: words, pairs of words, subject, sender, links, marks; ascending."""
+def hashes(view: View, passage: str | None = None) -> tuple[int, ...]:
+    """At most MOST distinct numbers below BUCKETS: words, pairs of words, subject, sender, links, marks; ascending.
+
+    ``passage``: a part of the text to look at instead of the whole.
+    """
     text = model_text(view)
-    body, subject = _words(text.body[:_CHARACTERS]), _words(text.subject)
+    body, subject = _words((text.body if passage is None else passage)[:_CHARACTERS]), _words(text.subject)
     named = [f"m:{mark}" for mark in marks(view)]
     named += [f"s:{word}" for word in subject] + [f"f:{word}" for word in _words(text.sender)]
     named += [f"l:{link}" for link in view.links[:6]] + [
@@ -37,16 +40,31 @@ def hashes(view: View) -> tuple[int, ...]:
     return tuple(sorted(list(distinct)[:MOST]))
 
 
+def located_words(text: str) -> tuple[list[str], list[int]]:
+    """The words of a model's text, and where each begins."""
+    words: list[str] = []
+    starts: list[int] = []
+    for found in _WORD.finditer(text.casefold()):
+        pieces = _pieces(found[0])
+        words += pieces
+        starts += [found.start()] * len(pieces)
+    return words, starts
+
+
+def numbers_of(words: list[str]) -> tuple[list[int], list[int]]:
+    """The features of n words, and of the n - 1 pairs of neighbours."""
+    singles = [zlib.crc32(word.encode()) % BUCKETS for word in words]
+    return singles, [zlib.crc32(f"{one} {two}".encode()) % BUCKETS for one, two in pairwise(words)]
+
+
 def hash_of_mark(mark: str) -> int:
     """The feature of one mark."""
     return zlib.crc32(f"m:{mark}".encode()) % BUCKETS
 
 
 def _words(text: str) -> list[str]:
-    words: list[str] = []
-    for word in _WORD.findall(text.casefold()):
-        if _DENSE.fullmatch(word):
-            words += [word[at : at + 2] for at in range(len(word) - 1)]
-        else:
-            words.append(word)
-    return words
+    return [piece for word in _WORD.findall(text.casefold()) for piece in _pieces(word)]
+
+
+def _pieces(word: str) -> list[str]:
+    return [word[at : at + 2] for at in range(len(word) - 1)] if _DENSE.fullmatch(word) else [word]

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from ai.locate import MANIFEST
 
-FORMAT = 2
+FORMAT = 3
+NEUTRAL = (1.0, 0.0, 0.0, 0.0)  # a calibration that leaves the transformer's word as it is
 
 
 class ModelError(Exception):
@@ -24,10 +25,11 @@ class Manifest:
     created: str  # ISO date
     labels: tuple[str, ...]  # of the transformer's outputs
     window: int  # tokens
-    linear_scale: float  # what one step of the 8-bit linear weights is worth
-    linear_bias: float
+    linear_scale: tuple[float, ...]  # of each of CLASSES: what one step of the 8-bit linear weights is worth
+    linear_bias: tuple[float, ...]
     blend: tuple[float, ...]  # log-odds of spam = transformer's x [0] + linear's x [1] + [2]
-    calibration: dict[str, tuple[float, float]]  # other classes: log-odds = transformer's x [0] + [1]
+    # Other classes: log-odds = transformer's x [0] + linear's x [1] + transformer's of spam x [2] + [3].
+    calibration: dict[str, tuple[float, ...]]
     release: float  # a linear margin below it is sure ham: the transformer is not asked
     junk: float  # at or above: spam
     refuse: float  # at or above: sure spam; nothing is refused unless the operator says so
@@ -48,7 +50,8 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         stored = json.loads((folder / MANIFEST).read_bytes())
         if stored.get("format") == FORMAT:
-            stored |= {"labels": tuple(stored["labels"]), "blend": tuple(stored["blend"])}
+            lists = ("labels", "blend", "linear_scale", "linear_bias")
+            stored |= {name: tuple(stored[name]) for name in lists}
             stored["calibration"] = {name: tuple(pair) for name, pair in stored["calibration"].items()}
             manifest = Manifest(**stored)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

@@ -5,9 +5,11 @@ Each is one token for the transformer, and one feature for the linear model and 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from functools import lru_cache
 
-from ai.brands import BRANDS, ODD_TLDS, brand_in, sends, slug
+from ai.brands import ODD_TLDS, brand_in, sends, slug
 from ai.known import ARCHIVES, DOCUMENTS, FREE_HOSTING, FREE_MAIL
 from ai.view import View, registrable
 
@@ -45,12 +47,17 @@ MARKS = (
     "brand-in-text-elsewhere",
     "subject-shouts",
     "subject-emoji",
+    "name-foreign",
+    "domain-told",
+    "domain-untold",
 )
+_EVERYDAY = frozenset(("the", "and", "for", "you", "our", "new", "get", "inc", "llc", "ltd"))
 _AT = {name: number for number, name in enumerate(MARKS)}
 
 
+@lru_cache(maxsize=32)
 def marks(view: View) -> tuple[str, ...]:
-    """The marks that hold, in the order of MARKS."""
+    """The marks that hold, in the order of MARKS. Remembered for a moment: several judges ask about the same view."""
     return tuple(sorted(set(_all(view)), key=_AT.__getitem__))
 
 
@@ -63,16 +70,29 @@ def brand_elsewhere(view: View) -> str:
     """The well-known brand that a sender's name or subject claims while the domain is not the brand's, or ""."""
     named = brand_in(view.from_name, is_name=True)
     if named and not sends(named, registrable(view.from_domain)):
-        return named
+        return "" if _partner(view, named) else named
     told = brand_in(view.subject)
-    owned = any(sends(brand, registrable(view.from_domain)) for brand in BRANDS if brand == told)
-    return told if told and not owned and not named and view.from_domain not in FREE_MAIL else ""
+    owned = told and sends(told, registrable(view.from_domain))
+    # Whoever is open about himself may tell of a brand.
+    honest = named or view.from_domain in FREE_MAIL or name_fits_domain(view)
+    return told if told and not owned and not honest else ""
 
 
 def name_fits_domain(view: View) -> bool:
     """The display name and the sender's domain share a word, as those of honest firms nearly always do."""
+    return _fits(view.from_name, registrable(view.from_domain))
+
+
+def _partner(view: View, brand: str) -> bool:
+    """A firm that is open about itself names a brand beside its own name: "Synchrony for your PayPal card"."""
     label = slug(registrable(view.from_domain).partition(".")[0])
-    words = [slug(word) for word in view.from_name.split()]
+    others = " ".join(word for word in view.from_name.split() if slug(word) not in slug(brand))
+    return slug(brand) not in label and any(len(slug(word)) > 4 and slug(word) == label for word in others.split())
+
+
+def _fits(name: str, domain: str) -> bool:
+    label = slug(domain.partition(".")[0])
+    words = [slug(word) for word in name.split()]
     joined = "".join(words)
     initials = "".join(word[0] for word in words if word)
     if len(label) < 2 or not joined:
@@ -81,8 +101,18 @@ def name_fits_domain(view: View) -> bool:
         label in joined
         or (len(joined) > 3 and joined in label)
         or any(len(word) > 3 and word in label for word in words)
+        or any(len(word) == 3 and label.startswith(word) and word not in _EVERYDAY for word in words)
         or (len(initials) > 2 and initials == label)
     )
+
+
+def _told(view: View, domain: str) -> bool:
+    """The text names whose domain it comes from; somebody else's domain, or one for a day, is seldom named."""
+    label = domain.partition(".")[0]
+    parts = [part for part in re.split(r"[-_]", label) if len(part) > 3] or [label]
+    words = f"{view.subject} {view.text}".split(" ")
+    told = slug(" ".join(word for word in words if "://" not in word and "@" not in word and "www." not in word))
+    return any(part in told for part in {slug(part) for part in parts} if len(part) > 2)
 
 
 def _all(view: View) -> Iterator[str]:
@@ -103,22 +133,31 @@ def _brand(view: View) -> Iterator[str]:
 
 def _sender(view: View) -> Iterator[str]:
     domain = registrable(view.from_domain)
-    if view.name_shows_address:
-        yield "name-is-address"
-    if not view.from_name:
-        yield "no-name"
+    yield from _name(view, domain)
     if domain in FREE_MAIL:
         yield "free-mail"
-    elif name_fits_domain(view):
-        yield "name-fits-domain"
-    if any(len(word) > 2 and slug(word) in slug(view.from_user) for word in view.from_name.split()):
-        yield "user-fits-name"
+    elif domain:
+        yield "domain-told" if _told(view, domain) else "domain-untold"
     if _odd(domain):
         yield "odd-tld"
     if any(char.isdigit() for char in domain):
         yield "digits-in-domain"
     if view.reply_domain:
         yield "replies-elsewhere"
+
+
+def _name(view: View, domain: str) -> Iterator[str]:
+    if view.name_shows_address:
+        yield "name-is-address"
+    if not view.from_name:
+        yield "no-name"
+    elif domain not in FREE_MAIL:
+        if name_fits_domain(view):
+            yield "name-fits-domain"
+        elif sum(char.isascii() and char.isalpha() for char in view.from_name) > 2:  # others have to be spelled anew
+            yield "name-foreign"
+    if any(len(word) > 2 and slug(word) in slug(view.from_user) for word in view.from_name.split()):
+        yield "user-fits-name"
 
 
 def _links(view: View) -> Iterator[str]:

@@ -20,8 +20,9 @@ _CHARACTERS = 3000  # looked at from each end of a text by a foreign tokenizer
 class Reader(Protocol):
     """Makes the windows that an engine is asked about."""
 
-    def windows(self, view: View, without: Collection[int] = ()) -> list[list[int]]:
-        """One or two lists of token ids. ``without``: marks (positions in MARKS) to leave out, for explanations."""
+    def windows(self, view: View, passage: str = "", without: Collection[int] = ()) -> list[list[int]]:
+        """One to three lists of token ids. ``passage``: a part of the text to read beside its ends; ``without``: marks
+        (positions in MARKS) to leave out, for explanations."""
         ...
 
 
@@ -34,9 +35,9 @@ class OwnReader:
         self._tokenizer = tokenizer
         self._length = length
 
-    def windows(self, view: View, without: Collection[int] = ()) -> list[list[int]]:
+    def windows(self, view: View, passage: str = "", without: Collection[int] = ()) -> list[list[int]]:
         marked = [number for number in mark_numbers(view) if number not in without]
-        return join(self._tokenizer, marked, model_text(view), self._length)
+        return join(self._tokenizer, marked, model_text(view), self._length, passage)
 
 
 class ForeignReader:
@@ -54,7 +55,7 @@ class ForeignReader:
             tokenizer.enable_truncation(length, direction=direction)
         self._length = length
 
-    def windows(self, view: View, without: Collection[int] = ()) -> list[list[int]]:
+    def windows(self, view: View, passage: str = "", without: Collection[int] = ()) -> list[list[int]]:
         text = f"{view.subject}\n{view.text}"
         found: list[list[int]] = [self._head.encode(text[:_CHARACTERS]).ids]
         if len(text) > _CHARACTERS or len(found[0]) >= self._length:

@@ -13,6 +13,7 @@ from ai.data.scenarios import Furniture, Scenario, furniture
 _CHOICE = re.compile(r"\[([^\[\]]{0,2000})\]")
 _SLOT = re.compile(r"\{(\w+)\}")
 _SENTENCE = re.compile(r"(?<=[.!?。！？])\s+")
+_SOMEBODY = re.compile(r"\{(?:person2?|name|firm|brand)\}")
 _INNER = re.compile(r"\{(n|d|m|mm|y|wd|digits)\}")
 _FOOTED = frozenset(
     (
@@ -33,6 +34,7 @@ _FOOTED = frozenset(
     )
 )
 _PERCENTS = (5, 10, 15, 20, 25, 30, 35, 40, 50, 50, 60, 70, 75, 80, 90)
+_IMPRINTS = ("© {year} {firm}", "{firm} · {street} · {city}", "{firm}, {city}", "{firm} | {street}, {city} | {phone}")
 _BARE = frozenset(("personal", "thread", "work"))
 
 
@@ -68,6 +70,7 @@ def compose(chance: random.Random, scenario: Scenario) -> Letter:
     subject = fill(chance, chance.choice(scenario.subjects), values)
     home = values["domain"]
     brand = values["brand"] if _speaks_as_brand(scenario, named) else ""
+    values["firm"] = brand or _firm(chance, scenario, named, name) or values["firm"]
     who = hosts.Sender(values["firm"], brand, values["person"], home)
     domain = hosts.sender_domain(chance, scenario, who, table.tlds)
     sender = domain if scenario.sender in ("coworker", "person", "free") else hosts.host_of(chance, domain)
@@ -154,6 +157,12 @@ def _speaks_as_brand(scenario: Scenario, named: str) -> bool:
         return "{brand}" in named
     texts = (*scenario.subjects, *(text for block in scenario.body for text in block))
     return any("{brand}" in text for text in texts)
+
+
+def _firm(chance: random.Random, scenario: Scenario, named: str, name: str) -> str:
+    """An honest sender's display name is the firm's own, as a rule, and its domain made of it; "" where it is not."""
+    is_own = scenario.sender == "own" and not scenario.is_spam and not _SOMEBODY.search(named)
+    return name if is_own and chance.random() < 0.8 else ""
 
 
 def _values(chance: random.Random, scenario: Scenario, table: Furniture) -> dict[str, str]:
@@ -261,4 +270,7 @@ def _footer(chance: random.Random, scenario: Scenario, table: Furniture, values:
     if chance.random() > likely:
         return ""
     chosen = chance.sample(table.footers, min(len(table.footers), chance.choice((1, 1, 2))))
-    return " ".join(fill(chance, text, values) for text in chosen)
+    lines = [fill(chance, text, values) for text in chosen]
+    if chance.random() < 0.5:
+        lines.append(fill(chance, chance.choice(_IMPRINTS), values))
+    return " ".join(lines)

@@ -44,7 +44,7 @@ def throw_away(chance: random.Random) -> str:
         label = f"{chance.choice(_WORDS)}-{chance.choice(_WORDS)}"
     else:
         label = "".join(chance.choices("abcdefghijklmnopqrstuvwxyz0123456789", k=chance.randint(6, 12)))
-    tlds = _CHEAP if chance.random() < 0.7 else ("com", "com", "net", "org", "de")
+    tlds = _CHEAP if chance.random() < 0.6 else ("com", "com", "com", "net", "org", "de", "co.uk", "pl", "fr", "com.br")
     return f"{label}.{chance.choice(tlds)}"
 
 
@@ -74,7 +74,7 @@ def own(chance: random.Random, name: str, brand: str, tlds: tuple[str, ...]) -> 
     if brand:
         return chance.choice(BRANDS[brand])
     base = ascii_slug(name) or nonsense(chance)
-    if chance.random() < 0.2:
+    if chance.random() < 0.1:
         base = base[: chance.randint(3, 10)] + chance.choice(("", "online", "shop", "hq", "group", "mail"))
     return f"{base}.{chance.choice(_ODD_BUT_HONEST) if chance.random() < 0.14 else chance.choice(tlds)}"
 

@@ -6,20 +6,20 @@ import argparse
 import importlib.util
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from tokenizers import Tokenizer
+from transformers import BertForSequenceClassification
 
 from ai.classifier import LINEAR, TOKENIZER
-from ai.data import synthetic
 from ai.data.corpus import Sample, read_folder
 from ai.train.export import export
 from ai.train.finish import Linear, finish
 from ai.train.linear import quantised, train_linear
-from ai.train.loop import Plan, base_model, train
-from ai.train.probe import refit_classes
-from ai.train.samples import Mix, Read, chosen, examples, hashed, read
+from ai.train.loop import Plan, averaged, base_model, train
+from ai.train.samples import Mix, Read, chosen, examples, hashed
 from ai.train.vocabulary import Vocabulary, widen
 from ai.view import model_text
 
@@ -43,15 +43,25 @@ def main(arguments: list[str] | None = None) -> None:
     base = options.base or shipped_base()
     vocabulary = _vocabulary(base, items)
     plan = Plan(epochs=options.epochs, threads=options.threads, layers=options.layers)
-    model = base_model(base, plan, vocabulary)
-    train(model, examples(items, vocabulary.tokenizer, plan.seed, plan.messages), plan, options.work)
-    own = list(read(synthetic.samples(plan.own, seed=mix.seed)))
-    refit_classes(model, examples(own, vocabulary.tokenizer, plan.seed, 2 * plan.own))
+    model = averaged(_runs(base, plan, vocabulary, items, options.work))
     model.save_pretrained(options.work / "checkpoint")
     for folder in (options.out, options.work / "checkpoint"):
         vocabulary.tokenizer.save(str(folder / TOKENIZER), pretty=False)
     export(model, options.out)
     finish(options.out, options.corpus, Linear(scale, bias))
+
+
+def _runs(
+    base: Path, plan: Plan, vocabulary: Vocabulary, items: list[Read], work: Path
+) -> Iterator[BertForSequenceClassification]:
+    """Models that began alike and saw other mail in another order."""
+    for number in range(plan.runs):
+        seed = plan.seed + number
+        model, folder = base_model(base, plan, vocabulary), work / f"run-{number + 1}"
+        folder.mkdir(exist_ok=True)
+        log.info("run %d of %d", number + 1, plan.runs)
+        train(model, examples(items, vocabulary.tokenizer, seed, plan.messages), replace(plan, seed=seed), folder)
+        yield model
 
 
 def shipped_base() -> Path:

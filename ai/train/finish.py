@@ -17,16 +17,16 @@ from ai.data import synthetic
 from ai.data.corpus import NEVER_TRAINED_ON, Sample, read_split
 from ai.evaluate import threshold_at
 from ai.hashing import hashes
-from ai.manifest import Manifest, digest, write_manifest
+from ai.manifest import NEUTRAL, Manifest, digest, write_manifest
 from ai.tokens import WINDOW
 from ai.train.blend import balanced, logistic
 from ai.train.samples import targets
 from ai.view import text_view
 
-NAME = "waxseal-mail-mini-2"
-JUNK_RATE, REFUSE_RATE = 0.004, 0.0005  # of validation ham that may be above the two thresholds
+NAME = "waxseal-mail-mini-3"
+JUNK_RATE, REFUSE_RATE = 0.005, 0.0005  # of validation ham that may be above the two thresholds
 RELEASE_LOSS = 0.0005  # of validation spam that the cheap stage may release
-LINEAR_SHARE = 0.4
+LINEAR_SHARE = 0.3  # of the transformer's spread
 SEED, COUNT = 777, 4000  # of our own held-out scenarios; not the ones that `ai.evaluate` draws
 log = logging.getLogger("ai.train")
 
@@ -35,8 +35,8 @@ log = logging.getLogger("ai.train")
 class Linear:
     """How to read the 8-bit linear weights."""
 
-    scale: float
-    bias: float
+    scale: tuple[float, ...]
+    bias: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def finish(folder: Path, corpus: Path, linear: Linear) -> Manifest:
         linear_scale=linear.scale,
         linear_bias=linear.bias,
         blend=(1.0, 0.0, 0.0),
-        calibration={name: (1.0, 0.0) for name in CLASSES[1:]},
+        calibration=dict.fromkeys(CLASSES[1:], NEUTRAL),
         release=-1e9,
         junk=0.5,
         refuse=0.5,
@@ -91,6 +91,7 @@ def _measured(classifier: Classifier, corpus: Path) -> list[_Row]:
 
 def _fitted(manifest: Manifest, rows: list[_Row]) -> Manifest:
     raw = np.array([row.margins.transformer for row in rows], dtype=np.float64)
+    words = np.array([row.margins.classes for row in rows], dtype=np.float64)
     cheap = np.array([row.margins.linear for row in rows])
     spam = np.array([float(row.sample.is_spam) for row in rows])
     ours = np.array([row.sample.source == "synthetic" for row in rows])
@@ -103,7 +104,7 @@ def _fitted(manifest: Manifest, rows: list[_Row]) -> Manifest:
     return replace(
         manifest,
         blend=tuple(blend),
-        calibration=_calibration(raw, rows),
+        calibration=_calibration(raw, words, rows),
         release=_release(cheap, spam),
         junk=round(min(0.999, max(0.5, junk + 1e-4)), 4),
         refuse=round(min(0.9999, max(0.5, junk, refuse) + 1e-4), 4),
@@ -116,9 +117,10 @@ def _blended(
     """Log-odds of spam from both models. The linear one knows words, not sense: on mail of another kind than it has
     seen it misleads, so it never counts more than LINEAR_SHARE of the transformer."""
     blend = logistic(np.column_stack([raw, cheap]), spam, weights)
-    if 0 <= blend[1] <= LINEAR_SHARE * blend[0]:
+    most = LINEAR_SHARE * float(raw.std() / cheap.std())
+    if 0 <= blend[1] <= most * blend[0]:
         return blend
-    share = LINEAR_SHARE if blend[1] > 0 else 0.0
+    share = most if blend[1] > 0 else 0.0
     slope, bias = logistic((raw + share * cheap)[:, None], spam, weights)
     return [slope, round(slope * share, 5), bias]
 
@@ -133,12 +135,14 @@ def _release(cheap: NDArray[np.float64], spam: NDArray[np.float64]) -> float:
     return round(float(ordered[int(RELEASE_LOSS * len(ordered))]) - 1.0, 3)
 
 
-def _calibration(raw: NDArray[np.float64], rows: list[_Row]) -> dict[str, tuple[float, float]]:
-    """Slope and bias of each class but spam, on the mail whose classes are known."""
+def _calibration(
+    raw: NDArray[np.float64], words: NDArray[np.float64], rows: list[_Row]
+) -> dict[str, tuple[float, ...]]:
+    """How each class but spam is put together (`Manifest.calibration`), on the mail whose classes are known."""
     known = [targets(row.sample) for row in rows]
     found = {}
     for at, name in enumerate(CLASSES[1:], 1):
         wanted, counts = np.array([target[at] for target, _ in known]), np.array([weight[at] for _, weight in known])
-        slope, bias = logistic(raw[counts > 0][:, at : at + 1], wanted[counts > 0], counts[counts > 0])
-        found[name] = (max(slope, 0.05), bias)
+        features = np.column_stack([raw[:, at], words[:, at - 1], raw[:, 0]])
+        found[name] = tuple(logistic(features[counts > 0], wanted[counts > 0], counts[counts > 0]))
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import random
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,8 +30,8 @@ class Plan:
     learning_rate: float = 1.5e-4
     dropout: float = 0.12
     warm_up: float = 0.06  # of all steps
-    messages: int = 12_000  # that the transformer is trained on; the linear model reads all
-    own: int = 24_000  # of our own, that the class heads are fitted to afterwards
+    messages: int = 12_000  # that the transformer is trained on in a run; the linear model reads all
+    runs: int = 2  # whose weights are averaged: what each remembers by chance goes, what all have understood stays
     smoothing: float = 0.002
     seed: int = 20261121
     threads: int = 2
@@ -48,6 +49,18 @@ def base_model(folder: Path, plan: Plan, vocabulary: Vocabulary) -> BertForSeque
     torch.manual_seed(plan.seed)
     model.bert.embeddings.word_embeddings = grow(model.bert.embeddings.word_embeddings, vocabulary)
     model.config.vocab_size = vocabulary.tokenizer.get_vocab_size()
+    return model
+
+
+def averaged(models: Iterable[BertForSequenceClassification]) -> BertForSequenceClassification:
+    """The last of the models, with the mean of all their weights."""
+    sums: dict[str, torch.Tensor] = {}
+    count = 0
+    for model in models:
+        count += 1
+        for name, value in model.state_dict().items():
+            sums[name] = sums[name] + value.float() if name in sums else value.float()
+    model.load_state_dict({name: value / count for name, value in sums.items()})
     return model
 
 

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from ai.classes import CLASSES
@@ -16,6 +18,8 @@ from ai.marks import mark_numbers
 from ai.tokens import join
 from ai.view import View, model_text, text_view
 
+COVERED = 0.22  # of messages
+_COVER, _OWN = 500, 1500  # characters: of a cover at least, of a covered text at most
 _WEAK = {"phish": "phishing", "scam": "scam", "malware_lure": "malware"}
 
 
@@ -70,28 +74,69 @@ def examples(items: Sequence[Read], tokenizer: Tokenizer, seed: int, most: int) 
     """One window of each message, sometimes with fields left out: none of them alone may decide.
 
     Half of them are of the public corpora, half our own, as far as both reach; at most ``most`` in all. More of either
-    makes the model remember phrases instead of sense.
+    makes the model remember phrases instead of sense. Some have innocent text around their own, as spam in hiding has.
     """
     chance = random.Random(seed)  # noqa: S311
-    ours = [item for item in items if item.sample.source == "synthetic"][: most // 2]
-    others = [item for item in items if item.sample.source != "synthetic"][: most - len(ours)]
+    pool = list(items)
+    chance.shuffle(pool)
+    ours = [item for item in pool if item.sample.source == "synthetic"][: most // 2]
+    others = [item for item in pool if item.sample.source != "synthetic"][: most - len(ours)]
+    covers = [item.view.text for item in pool[: 4 * most] if not item.sample.is_spam and len(item.view.text) > _COVER]
     made = []
     for item in (*ours, *others):
-        text = model_text(item.view)
-        marked = [number for number in mark_numbers(item.view) if chance.random() > 0.1]
+        view, telling = _covered(chance, item, covers)
+        text = model_text(view)
+        marked = [number for number in mark_numbers(view) if chance.random() > 0.1]
         if chance.random() < 0.12:
             text = replace(text, sender="")
         if chance.random() < 0.15:
             text = replace(text, links="")
         if chance.random() < 0.12:
             text = replace(text, subject="")
-        if chance.random() < 0.15:
-            words = text.body.split(" ")
-            text = replace(text, body=" ".join(words[chance.randrange(len(words)) // 2 :]))
-        found = join(tokenizer, marked, text)
-        tail = chance.random() < 0.4 if not item.sample.telling else item.sample.telling == "tail"
-        made.append(Example(found[-1 if tail else 0], *targets(item.sample)))
+        found = join(tokenizer, marked, text, passage=_passage(chance, text.body, telling))
+        made.append(Example(found[_window(chance, telling, len(found))], *targets(item.sample)))
     return made
+
+
+def _covered(chance: random.Random, item: Read, covers: Sequence[str]) -> tuple[View, str]:
+    """A view, some with innocent words before, behind or around its own, and what tells: "head", "tail", or "" for any
+    window; of a text with words around it, its own beginning."""
+    view = item.view
+    if item.sample.telling or not covers or chance.random() > COVERED:
+        return view, item.sample.telling
+    around = [_cut(chance, chance.choice(covers)) for _ in range(2)]
+    mine = view.text[:_OWN]
+    roll = chance.random()
+    if roll < 0.35:
+        return replace(view, text=f"{around[0]} {mine}"), "tail"
+    if roll < 0.7:
+        return replace(view, text=f"{mine} {around[0]}"), "head"
+    return replace(view, text=f"{around[0]} {mine} {around[1]}"), model_text(replace(view, text=mine)).body
+
+
+def _cut(chance: random.Random, text: str) -> str:
+    words = text.split(" ")
+    count = chance.choice((40, 100, 250, 600))
+    start = chance.randrange(max(1, len(words) - count))
+    return " ".join(words[start : start + count])
+
+
+def _passage(chance: random.Random, body: str, telling: str) -> str:
+    """What the third window shows: the text between two covers, or any part of a long one."""
+    if telling not in {"", "head", "tail"}:
+        at = body.find(telling[:40])
+        return body[at : at + _COVER] if at > 0 else ""
+    return body[chance.randrange(len(body) // 2) :][:_COVER] if len(body) > 3 * _COVER else ""
+
+
+def _window(chance: random.Random, telling: str, count: int) -> int:
+    """Which window is learned from, of ``count``: head, tail, passage."""
+    if telling in {"head", "tail"} or count == 1:
+        return min(1, count - 1) if telling == "tail" else 0
+    if telling:
+        return count - 1
+    roll = chance.random()
+    return 0 if roll < 0.6 else 1 if roll < 0.85 else count - 1
 
 
 def targets(sample: corpus.Sample) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -106,10 +151,11 @@ def targets(sample: corpus.Sample) -> tuple[tuple[float, ...], tuple[float, ...]
     return tuple(target for target, _ in pairs), tuple(weight for _, weight in pairs)
 
 
-def hashed(items: Iterable[Read]) -> tuple[list[tuple[int, ...]], list[float]]:
-    """Hashed features and spam labels, for the linear model."""
-    rows = [(hashes(item.view), float(item.sample.is_spam)) for item in items]
-    return [row for row, _ in rows], [label for _, label in rows]
+def hashed(items: Iterable[Read]) -> tuple[list[tuple[int, ...]], NDArray[np.float32], NDArray[np.float32]]:
+    """Hashed features, and of each class target and weight [n, classes], for the linear model."""
+    rows = [(hashes(item.view), *targets(item.sample)) for item in items]
+    wanted, counts = (np.array([row[at] for row in rows], dtype=np.float32) for at in (1, 2))
+    return [row[0] for row in rows], wanted, counts
 
 
 def _spread(chance: random.Random, sources: dict[str, list[Read]], count: int) -> list[Read]:

@@ -22,7 +22,7 @@ import time
 from array import array
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ai.classifier import Margins, Reading
 from ai.marks import mark_numbers
@@ -96,7 +96,7 @@ class Campaigns:
         for spam in candidates:
             kin = (domain and domain == spam.domain) or (spam.links and spam.links == reading.view.links)
             if kin and _jaccard(mine, spam.features) >= ALIKE:
-                return Margins(spam.margins.transformer, linear)
+                return replace(spam.margins, linear=linear)
         return None
 
     def remember(self, key: bytes, reading: Reading, margins: Margins, *, is_spam: bool) -> None:

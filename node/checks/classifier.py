@@ -15,7 +15,7 @@ from typing import Protocol
 import trio
 
 from ai.classes import CLASSES
-from ai.classifier import Classifier, Margins, Reading, Score
+from ai.classifier import Classifier, Look, Margins, Reading, Score
 from ai.reasons import Reason as Words
 from ai.view import View
 from node.base import metrics
@@ -43,9 +43,9 @@ class Judge(Protocol):
 
     def read(self, message: bytes) -> Reading: ...
 
-    def margins(self, view: View, features: Sequence[int], *, linear: float | None = None) -> Margins: ...
+    def margins(self, view: View, features: Sequence[int], *, look: Look | None = None) -> Margins: ...
 
-    def cheap(self, view: View, features: Sequence[int]) -> float: ...
+    def cheap(self, view: View, features: Sequence[int]) -> Look: ...
 
     def verdict(self, reading: Reading, margins: Margins, began: float | None = None) -> Score: ...
 
@@ -136,11 +136,11 @@ class ContentClassifier:
         key = self._campaigns.digest(reading.view)
         if known := self._campaigns.same(key):
             return reading, replace(judge.verdict(reading, known), stage=SAME)
-        linear = judge.cheap(reading.view, reading.hashes)
-        borrowed = self._campaigns.near(reading, linear)
+        look = judge.cheap(reading.view, reading.hashes)
+        borrowed = self._campaigns.near(reading, look.margin)
         if borrowed and self._is_junk(score := judge.verdict(reading, borrowed)):
             return reading, replace(score, stage=NEAR, reasons=(str(Words.CAMPAIGN), *score.reasons))
-        margins = judge.margins(reading.view, reading.hashes, linear=linear)
+        margins = judge.margins(reading.view, reading.hashes, look=look)
         score = judge.verdict(reading, margins)
         self._campaigns.remember(key, reading, margins, is_spam=self._is_junk(score))
         return reading, score
