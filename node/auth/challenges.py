@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
+from node.auth.blocks import Blocks
 from node.auth.refusal import Reason, Refusal
 from node.auth.sessions import fingerprint
 from node.auth.throttle import Pace, Throttle, network
@@ -22,6 +23,8 @@ T = TypeVar("T")
 
 NONCE_SECONDS = 300
 NONCE_BYTES = 16
+MAX_CLAIMED = 256  # characters of a claimed name that are kept in memory
+_NO_FAILURE = frozenset({Reason.GATE_CLOSED, Reason.GATE_UNKNOWN})  # it was proved who is there
 USED = Refusal(Reason.USED_NONCE, False, "this login was already used, or is too old; please start again")
 
 
@@ -39,12 +42,16 @@ class Challenges:
 
     Args:
         database: where nonces are kept.
+        blocks: the node's list of networks that are shut out, which failures here count towards; None asks none.
         clock: unix seconds.
     """
 
-    def __init__(self, database: Database, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, database: Database, blocks: Blocks | None = None, *, clock: Callable[[], float] = time.time
+    ) -> None:
         self._database = database
         self._clock = clock
+        self._blocks = blocks
         self._failures = Throttle(Pace(free=10))
         # Every challenge is a row on disk: a stranger gets so many, then they grow slow.
         self._begun = Throttle(Pace(free=60, first_seconds=1, longest_seconds=30, forget_seconds=60))
@@ -59,6 +66,8 @@ class Challenges:
             peer: network address.
         """
         peer = network(peer)
+        if self._blocks and (refusal := self._blocks.refusal(peer)) is not None:
+            return refusal
         if (wait := self._begun.wait(peer)) > 0:
             return Refusal(Reason.TOO_MANY_FAILURES, True, f"too many logins begun; wait {wait:.0f} seconds", wait)
         self._begun.fail(peer)
@@ -74,14 +83,19 @@ class Challenges:
         now, owner = int(self._clock()), _owner(purpose, browser)
         return await self._database.write(lambda tx: nonces.take(tx, value, owner, now))
 
-    async def attempt(self, scope: str, peer: str, judged: Callable[[], Awaitable[T | Refusal]]) -> T | Refusal:
-        """What `judged` answers, unless this network failed too often; failures are counted and logged.
+    async def attempt(
+        self, scope: str, peer: str, judged: Callable[[], Awaitable[T | Refusal]], claimed: str = ""
+    ) -> T | Refusal:
+        """What `judged` answers, unless this network failed too often or is shut out; failures are counted and logged.
 
         Args:
             scope: the kind of login, in log and metrics.
             peer: network address.
+            claimed: who is said to be there, for the list of networks that try many names; "" where nobody is named.
         """
         peer = network(peer)
+        if self._blocks and (refusal := self._blocks.refusal(peer)) is not None:
+            return refusal
         if (wait := self._failures.wait(peer)) > 0:
             return Refusal(Reason.TOO_MANY_FAILURES, True, f"too many failed logins; wait {wait:.0f} seconds", wait)
         result = await judged()
@@ -89,6 +103,8 @@ class Challenges:
         if isinstance(result, Refusal):
             outcome = result.reason.value
             self._failures.fail(peer)
+            if self._blocks and not result.temporary and result.reason not in _NO_FAILURE:
+                self._blocks.fail(peer, f"{scope} {claimed[:MAX_CLAIMED]}")  # a space: no mail address looks like this
             log.info("login refused", scope=scope, peer=peer, reason=outcome)
         metrics.logins.labels(scope, outcome).inc()
         return result

@@ -14,6 +14,7 @@ from identity.credentials.verify import Verifier
 from identity.did.document import Method
 from identity.did.resolve import SelfContained
 from identity.did_login import Proof
+from node.auth.blocks import Blocks
 from node.auth.challenges import USED, Challenges
 from node.auth.refusal import Reason, Refusal
 from node.auth.sessions import Sessions
@@ -64,6 +65,7 @@ class DidLogin:
         sessions: opens the session.
         resolver: finds the DIDs' keys.
         origin: what proofs must be made for, "https://mail.example.org".
+        blocks: the node's list of networks that are shut out; None asks none.
         clock: unix seconds.
     """
 
@@ -74,6 +76,7 @@ class DidLogin:
         resolver: DidResolver,
         origin: str,
         *,
+        blocks: Blocks | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._database = database
@@ -83,7 +86,7 @@ class DidLogin:
         self._origin = origin
         self._domain = origin.partition("://")[2]
         self._clock = clock
-        self._challenges = Challenges(database, clock=clock)
+        self._challenges = Challenges(database, blocks, clock=clock)
 
     async def challenge(self, browser: str, peer: str) -> DidChallenge | Refusal:
         """What a proof must carry: good once, in this browser, within five minutes (`Challenges.issue`)."""
@@ -100,10 +103,11 @@ class DidLogin:
         credential that is shown holds, and is kept for gates that ask for one. 6. A token gate before the mailbox lets
         its owner in. 7. The session is opened in a transaction in which the DID is still bound.
         """
-        return await self._challenges.attempt(_PURPOSE, peer, lambda: self._judged(compact, browser))
-
-    async def _judged(self, compact: str, browser: str) -> DidLoggedIn | Refusal:
         proof = did_login.read(compact)
+        claimed = str(proof.did) if isinstance(proof, Proof) else ""
+        return await self._challenges.attempt(_PURPOSE, peer, lambda: self._judged(proof, browser), claimed)
+
+    async def _judged(self, proof: Proof | identity.refusal.Refusal, browser: str) -> DidLoggedIn | Refusal:
         if isinstance(proof, identity.refusal.Refusal):
             return _as_ours(proof)
         moment = datetime.fromtimestamp(self._clock(), UTC)

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
 from webauthn import generate_authentication_options, generate_registration_options
@@ -28,6 +29,7 @@ import identity.refusal
 from identity import passkey
 from identity.passkey import Assertion, Registration, Site, Verified
 from node.auth import ways_in
+from node.auth.blocks import Blocks
 from node.auth.challenges import NONCE_SECONDS, USED, Challenges
 from node.auth.refusal import Reason, Refusal
 from node.auth.sessions import Sessions, fingerprint
@@ -95,17 +97,25 @@ class Passkeys:
         database: where passkeys and challenges are kept.
         sessions: opens the session.
         site: what passkeys are made for.
+        blocks: the node's list of networks that are shut out; None asks none.
         clock: unix seconds.
     """
 
     def __init__(
-        self, database: Database, sessions: Sessions, site: Site, *, clock: Callable[[], float] = time.time
+        self,
+        database: Database,
+        sessions: Sessions,
+        site: Site,
+        *,
+        blocks: Blocks | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._database = database
         self._sessions = sessions
         self._site = site
         self._clock = clock
-        self._challenges = Challenges(database, clock=clock)
+        self._challenges = Challenges(database, blocks, clock=clock)
+        self._additions = Challenges(database, clock=clock)  # by people who are logged in already
 
     async def login_options(self, browser: str, peer: str) -> dict[str, Any] | Refusal:
         """What `navigator.credentials.get()` is to be asked, in its JSON form (`Challenges.issue`)."""
@@ -128,7 +138,8 @@ class Passkeys:
         4. A token gate before the mailbox lets its owner in. 5. The session is opened in a transaction in which the
         passkey is still there and its counter has risen.
         """
-        return await self._challenges.attempt(_LOGIN, peer, lambda: self._judge(sent, browser, network(peer)))
+        judged = partial(self._judge, sent, browser, network(peer))
+        return await self._challenges.attempt(_LOGIN, peer, judged, sent.id.hex())
 
     async def _judge(self, sent: Assertion, browser: str, peer: str) -> LoggedIn | Refusal:
         challenge = passkey.challenge_of(sent.client_data)
@@ -174,7 +185,7 @@ class Passkeys:
         held = await self.listing(account)
         if len(held) >= MAX_PER_ACCOUNT:
             return _ENOUGH
-        nonce = await self._challenges.issue(_ADD, asker.session, asker.peer)
+        nonce = await self._additions.issue(_ADD, asker.session, asker.peer)
         if isinstance(nonce, Refusal):
             return nonce
         fresh = secrets.token_bytes(HANDLE_SIZE)
@@ -208,7 +219,7 @@ class Passkeys:
         named = check_name(name)  # 1
         if isinstance(named, Refusal):
             return named
-        return await self._challenges.attempt(_ADD, asker.peer, lambda: self._add(asker, named, sent, transports))
+        return await self._additions.attempt(_ADD, asker.peer, lambda: self._add(asker, named, sent, transports))
 
     async def _add(self, asker: Asker, name: str, sent: Registration, transports: Collection[str]) -> Passkey | Refusal:
         challenge = passkey.challenge_of(sent.client_data)

@@ -6,12 +6,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from identity import caip122, eip4361
+from node.auth.blocks import Blocks
 from node.auth.challenges import USED, Challenges
 from node.auth.refusal import Reason, Refusal
 from node.auth.sessions import Sessions
-from node.auth.wallet_proof import Proved, WalletProofs, WalletSettings, read
+from node.auth.wallet_proof import Claim, Proved, WalletProofs, WalletSettings, read
 from node.store import accounts
 from node.store.accounts import Account
 from node.store.database import Database
@@ -84,6 +86,7 @@ class WalletLogin:
         database: where nonces, wallets and sessions are kept.
         sessions: opens the session.
         proofs: judges what was signed.
+        blocks: the node's list of networks that are shut out; None asks none.
         clock: unix seconds.
     """
 
@@ -93,13 +96,14 @@ class WalletLogin:
         sessions: Sessions,
         proofs: WalletProofs,
         *,
+        blocks: Blocks | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._database = database
         self._sessions = sessions
         self._proofs = proofs
         self.settings = proofs.settings
-        self._challenges = Challenges(database, clock=clock)
+        self._challenges = Challenges(database, blocks, clock=clock)
 
     async def challenge(self, browser: str, peer: str) -> Challenge | Refusal:
         """What is to be signed: good once, in this browser, within five minutes (`Challenges.issue`)."""
@@ -117,10 +121,11 @@ class WalletLogin:
         that it signed. 4. What was proved is bound to an account. 5. A token gate before the mailbox lets its owner in.
         6. The session is opened in a transaction in which it is still bound.
         """
-        return await self._challenges.attempt(_PURPOSE, peer, lambda: self._judge(text, signature, browser))
-
-    async def _judge(self, text: str, signature: str, browser: str) -> LoggedIn | Refusal:
         claim = read(text)
+        judged = partial(self._judge, claim, text, signature, browser)
+        return await self._challenges.attempt(_PURPOSE, peer, judged, _claimed(claim))
+
+    async def _judge(self, claim: Claim | Refusal, text: str, signature: str, browser: str) -> LoggedIn | Refusal:
         proof = self._proofs.check(claim, text, signature, uri=self.settings.uri, statement=STATEMENT)  # 1
         if isinstance(claim, Refusal):
             return claim
@@ -144,6 +149,12 @@ class WalletLogin:
         if found is None or found[0].id != account.id:
             return _UNBOUND
         return LoggedIn(account, self._sessions.begin(tx, account))
+
+
+def _claimed(claim: Claim | Refusal) -> str:
+    if isinstance(claim, Refusal):
+        return ""
+    return claim.address.hex() if isinstance(claim.address, bytes) else claim.address
 
 
 def owner(tx: Reading, proved: Proved) -> tuple[Account, str] | None:

@@ -156,6 +156,7 @@ class WebApp:
     ) -> None:
         sessions = Sessions(database, seconds=settings.session_seconds, admit=gate.admit, clock=clock)
         hasher = Hasher()
+        blocks, dids = gate.brake.blocks, resolver or DidResolver(None)
         proofs = WalletProofs(settings.wallet, contracts or ContractWallets({}), clock)
         app = Starlette(
             routes=list(ROUTES),
@@ -166,10 +167,12 @@ class WebApp:
             gate=gate,
             settings=settings,
             sessions=sessions,
-            wallet=WalletLogin(database, sessions, proofs, clock=clock),
+            wallet=WalletLogin(database, sessions, proofs, blocks=blocks, clock=clock),
             consent=Consent(database, proofs, settings.origin, clock=clock),
-            did_login=DidLogin(database, sessions, resolver or DidResolver(None), settings.origin, clock=clock),
-            passkeys=Passkeys(database, sessions, site, clock=clock) if (site := settings.passkeys) else None,
+            did_login=DidLogin(database, sessions, dids, settings.origin, blocks=blocks, clock=clock),
+            passkeys=Passkeys(database, sessions, site, blocks=blocks, clock=clock)
+            if (site := settings.passkeys)
+            else None,
             issuer=issuer,
             passwords=AppPasswords(database),
             password_login=PasswordLogin(database, sessions, gate, hasher, clock=clock),

@@ -9,7 +9,12 @@ import pytest
 from node.auth.app_passwords import AppPasswords
 from node.auth.blocks import BLOCKED, FAILURES, Blocks, Policy
 from node.auth.brake import Brake
+from node.auth.challenges import Challenges
+from node.auth.contract_wallets import ContractWallets
 from node.auth.gate import Gate, Reason, Refusal
+from node.auth.sessions import Sessions
+from node.auth.wallet import Challenge, WalletLogin
+from node.auth.wallet_proof import WalletProofs, WalletSettings
 from node.base.address import parse_address
 from node.store import accounts, blocked_networks, roles, security_events
 from node.store.accounts import Account
@@ -161,6 +166,62 @@ async def test_the_door_knows_and_who_was_here_before_still_gets_in(
     assert refused.reason is Reason.BLOCKED_NETWORK
     assert await gate.password(alice.address, made.password, "imap", PEER) == alice
     assert await gate.password(alice.address, made.password, "imap", "198.51.100.1") == alice
+
+
+async def test_logins_by_signature_count_and_heed_the_same_list(database: Database, clock: Clock) -> None:
+    blocks = Blocks(database, Policy(failures=4, names=3), clock)
+    mail = Gate(database, brake=Brake(blocks))
+    wallets, dids = Challenges(database, blocks), Challenges(database, blocks)
+
+    async def no() -> Refusal:
+        return Refusal(Reason.NOT_PROVED, False, "not by this key")
+
+    async def later() -> Refusal:
+        return Refusal(Reason.CHAIN_AWAY, True, "later")
+
+    async def closed() -> Refusal:
+        return Refusal(Reason.GATE_CLOSED, False, "holds no token")
+
+    for number in range(4):  # what is nobody's guess is no failure
+        await wallets.attempt("siwe", PEER, later, f"wallet {number}")
+        await wallets.attempt("siwe", PEER, closed, f"wallet {number}")
+    assert blocks.refusal(PEER) is None
+    for name in ("0x01", "0x02"):
+        await wallets.attempt("siwe", PEER, no, name)
+    await mail.password("a@waxseal.test", "wrong", "imap", PEER)
+    assert blocks.refusal(PEER) is None
+    await dids.attempt("did", PEER, no, "did:key:z6Mk")
+    judged = []
+
+    async def never() -> str:
+        judged.append("looked at")
+        return "in"
+
+    answers = [
+        await wallets.attempt("siwe", PEER, never, "0x01"),
+        await dids.attempt("did", PEER, never),
+        await wallets.issue("siwe", "browser", PEER),
+        await mail.password("b@waxseal.test", "wrong", "imap", PEER),
+    ]
+    assert [answer.reason for answer in answers if isinstance(answer, Refusal)] == [Reason.BLOCKED_NETWORK] * 4
+    assert not judged
+    assert await wallets.attempt("siwe", "198.51.100.1", never, "0x01") == "in"
+
+
+async def test_what_a_wallet_login_names_is_what_is_counted(database: Database, clock: Clock) -> None:
+    blocks = Blocks(database, Policy(failures=3, names=3), clock)
+    settings = WalletSettings("mail.waxseal.test", "https://mail.waxseal.test/login", frozenset({1}))
+    proofs = WalletProofs(settings, ContractWallets({}), clock)
+    login = WalletLogin(database, Sessions(database, seconds=60), proofs, blocks=blocks, clock=clock)
+    for number in range(3):
+        assert blocks.refusal(PEER) is None
+        made = await login.challenge("browser", PEER)
+        assert isinstance(made, Challenge)
+        text = made.message(bytes([number]) * 20, 1)
+        assert isinstance(await login.verify(text, "0x" + "11" * 65, "browser", PEER), Refusal)
+    refused = await login.challenge("browser", PEER)
+    assert isinstance(refused, Refusal)
+    assert refused.reason is Reason.BLOCKED_NETWORK
 
 
 async def test_roles(database: Database, alice: Account) -> None:
