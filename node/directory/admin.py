@@ -12,12 +12,13 @@ from dataclasses import dataclass, replace
 
 from node.base.address import Address, normalize_domain, parse_address
 from node.base.errors import Permanent
-from node.store import accounts, domains
+from node.store import accounts, domains, roles
 from node.store.accounts import Account
 from node.store.database import Reading, Writing
 from node.store.directory import aliases, delegates, directory_changes, groups, quotas, tenants
 from node.store.directory.directory_changes import DirectoryChange
 from node.store.domains import Domain
+from node.store.roles import Role
 
 SEPARATORS = "+-_=#."
 _TENANT = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?\Z")
@@ -50,6 +51,21 @@ def administrator(tx: Reading, account: Account, tenant: str) -> Actor:
     if tenant not in tenants.administered_by(tx, account.id) or domain is None or domain.tenant != tenant:
         raise Permanent(f"{account.address} does not administer a tenant {tenant}")
     return Actor(account.address, tenant)
+
+
+def actor_for(tx: Reading, account: Account) -> Actor | None:
+    """What an account may administer by its role; None for nothing.
+
+    An owner has the whole node. An administrator has the tenant that their own address belongs to, and nothing where
+    it belongs to none: the node itself is its owner's.
+    """
+    role = roles.of_account(tx, account.id)
+    if role is Role.OWNER:
+        return Actor(account.address, None)
+    domain = domains.get(tx, parse_address(account.address).domain)
+    if role is not Role.ADMIN or domain is None or not domain.tenant:
+        return None
+    return Actor(account.address, domain.tenant)
 
 
 def note(tx: Writing, actor: Actor, kind: str, domain: Domain | None, target: str, details: str = "") -> None:  # noqa: PLR0917

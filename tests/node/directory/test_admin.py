@@ -14,10 +14,11 @@ from node.directory import admin, admin_reach
 from node.directory.admin import OPERATOR, Actor
 from node.directory.resolve import MAX_DEPTH, Several, Unknown, resolve
 from node.directory.senders import may_send_as
-from node.store import accounts, domains, security_events
+from node.store import accounts, domains, roles, security_events
 from node.store.database import Database
 from node.store.directory import aliases, delegates, directory_changes, groups, quotas, tenants
 from node.store.directory.quotas import Amount
+from node.store.roles import Role
 from node.store.transaction import Reading, Writing
 
 pytestmark = pytest.mark.anyio
@@ -141,6 +142,30 @@ async def test_who_is_an_administrator(house: Database) -> None:
     await house.write(lambda tx: admin.give_domain(tx, OPERATOR, "acme.example", "other"))
     with pytest.raises(Permanent, match="does not administer"):
         await house.read(lambda tx: who(tx, "ann@acme.example", "acme"))
+
+
+async def test_a_role_says_what_somebody_administers(house: Database) -> None:
+    def who(tx: Writing, text: str, role: Role | None) -> Actor | None:
+        account = accounts.find(tx, at(text))
+        assert account
+        if role is not None:
+            roles.give(tx, account.id, role)
+        return admin.actor_for(tx, account)
+
+    for text, role, expected in (
+        ("bob@acme.example", None, None),
+        ("ann@acme.example", None, None),  # administers her tenant by that right, not by a role
+        ("bob@acme.example", Role.OWNER, Actor("bob@acme.example", None)),
+        ("bob@acme.example", Role.ADMIN, Actor("bob@acme.example", "acme")),
+        ("eve@own.example", Role.ADMIN, None),
+    ):
+        actor = await house.write(lambda tx, text=text, role=role: who(tx, text, role))  # type: ignore[misc]
+        assert actor == expected
+    admin_of_acme = Actor("bob@acme.example", "acme")
+    await refused(house, lambda tx: admin.remove_domain(tx, admin_of_acme, "own.example"), "no domain")
+    # A role follows the domain to its next tenant.
+    await house.write(lambda tx: admin.give_domain(tx, OPERATOR, "acme.example", "other"))
+    assert await house.write(lambda tx: who(tx, "bob@acme.example", None)) == Actor("bob@acme.example", "other")
 
 
 async def test_a_domain_that_is_tied_to_another_stays_with_its_tenant(house: Database) -> None:
