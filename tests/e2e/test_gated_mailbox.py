@@ -1,11 +1,14 @@
 """The recorded run: a wallet opens a mailbox through an ERC-721 gate, mail clients read it, the token goes, so do they.
 
-Chromium with an injected wallet (EIP-1193, EIP-6963), anvil with OpenZeppelin's token, imaplib, mbsync, smtplib. With
+Chromium with an injected wallet (EIP-1193, EIP-6963), anvil with OpenZeppelin's token, imaplib (with an app password,
+and XOAUTH2 with a token of OAuth's code flow), mbsync, smtplib. With
 WAXSEAL_SCREENSHOTS naming a folder, a picture of every page is kept there.
 """
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import imaplib
 import json
 import os
@@ -17,8 +20,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
+import requests
 from eth_account import Account as Wallet
 from eth_account.messages import encode_defunct
 
@@ -136,6 +141,39 @@ def imap(node: Any, password: str) -> imaplib.IMAP4_SSL:
     return client
 
 
+def access_token(page: Any, origin: str) -> str:
+    """What a mail client gets that the person logged in to the pages lets in: code flow with PKCE (RFC 7636)."""
+    facts = requests.get(f"{origin}/.well-known/openid-configuration", timeout=60).json()
+    back = "http://127.0.0.1:59999/back"  # nobody is there: the browser is seen on its way
+    said = {"client_name": "Kittiwake Mail", "redirect_uris": [back]}
+    client_id = requests.post(facts["registration_endpoint"], json=said, timeout=60).json()["client_id"]
+    verifier = "v" * 50
+    challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+    asked = {"response_type": "code", "client_id": client_id, "redirect_uri": back, "scope": "imap", "state": "s"}
+    asked |= {"code_challenge": challenge, "code_challenge_method": "S256"}
+    page.goto(f"{facts['authorization_endpoint']}?{urlencode(asked)}")
+    shoot(page, "authorize-gated")
+    with page.expect_request(lambda request: request.url.startswith(back)) as seen:
+        page.get_by_role("button", name="Allow", exact=True).click()
+    code = parse_qs(urlsplit(seen.value.url).query)["code"][0]
+    brought = {"grant_type": "authorization_code", "client_id": client_id, "redirect_uri": back, "code": code}
+    answer = requests.post(facts["token_endpoint"], data={**brought, "code_verifier": verifier}, timeout=60)
+    return str(answer.json()["access_token"])
+
+
+def xoauth2(node: Any, token: str) -> imaplib.IMAP4_SSL:
+    client = imaplib.IMAP4_SSL("localhost", node.ports["imaps"], ssl_context=node.tls(), timeout=120)
+    messages = iter([f"user={ADDRESS}\x01auth=Bearer {token}\x01\x01".encode(), b""])  # empty: the error was read
+    client.authenticate("XOAUTH2", lambda _challenge: next(messages))
+    return client
+
+
+def idle(client: imaplib.IMAP4_SSL) -> None:
+    assert client.select("INBOX") == ("OK", [b"1"])
+    client.send(b"i IDLE\r\n")
+    assert client.readline().startswith(b"+")
+
+
 def sign_up(page: Any, origin: str, chain: Any, ticket: str) -> str:
     """Wallet, gate shut, token, gate open, address, app password: which is returned."""
     page.goto(f"{origin}/")
@@ -209,17 +247,19 @@ def test_from_wallet_to_mailbox_and_out_again(page: Any, start_node: Any, token_
     done = mbsync.sync()
     assert done.returncode == 0, done.stderr
     assert b"while it was hers" in mbsync.contents()
-    client = imap(node, password)
-    assert client.select("INBOX") == ("OK", [b"1"])
-    client.send(b"i IDLE\r\n")
-    assert client.readline().startswith(b"+")
+    token = access_token(page, origin)
+    sessions = imap(node, password), xoauth2(node, token)
+    for each in sessions:
+        idle(each)
 
     give(token_chain, ticket, token_chain.people[5])
     began = time.monotonic()
-    assert b"no longer holds" in ends(client)
+    for each in sessions:
+        assert b"no longer holds" in ends(each)
     assert time.monotonic() - began < WITHIN + SLACK
-    with pytest.raises(imaplib.IMAP4.error, match=r"AUTHORIZATIONFAILED.*hold"):
-        imap(node, password)
+    for knock in (lambda: imap(node, password), lambda: xoauth2(node, token)):
+        with pytest.raises(imaplib.IMAP4.error, match=r"AUTHORIZATIONFAILED.*hold"):
+            knock()
     assert mbsync.sync().returncode != 0
     with smtplib.SMTP("localhost", node.ports["submission"], timeout=120) as sender:
         sender.starttls(context=node.tls())
@@ -239,4 +279,7 @@ def test_from_wallet_to_mailbox_and_out_again(page: Any, start_node: Any, token_
     while mbsync.sync().returncode != 0:
         assert time.monotonic() < time_limit
     assert b"kept all the same" in mbsync.contents()
+    again = xoauth2(node, token)
+    assert again.select("INBOX") == ("OK", [b"2"])
+    again.logout()
     assert node.stop() == 0
