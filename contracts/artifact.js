@@ -29,6 +29,7 @@ const FILES = [
     ]),
   )),
   ["tests/contracts/tokens.json", "contracts/test/Tokens.sol", await bytecodes("test/Tokens", TOKENS)],
+  ["tests/contracts/did.json", "contracts/test/DidRegistry.sol", await bytecodes("test/DidRegistry", ["DidRegistry"])],
   ["tests/contracts/ens.json", "contracts/test/Ens.sol", await bytecodes("test/Ens", ENS)],
 ];
 

@@ -51,7 +51,7 @@ class TokenChain:
         folder = ROOT / "tests" / "contracts"
         self._bytecode = {
             name: code
-            for file in ("tokens", "ens")
+            for file in ("tokens", "ens", "did")
             for name, code in json.loads((folder / f"{file}.json").read_text()).items()
         }
 
@@ -73,7 +73,7 @@ class TokenChain:
         raise AssertionError("the transaction is in no block")
 
     def deploy(self, name: str, *arguments: Any) -> str:
-        """The address, with its checksum, of a new contract of tests/contracts/tokens.json or ens.json."""
+        """The address, with its checksum, of a new contract of tests/contracts/tokens.json, ens.json or did.json."""
         from eth_abi import encode
         from eth_utils import to_checksum_address
 

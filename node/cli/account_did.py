@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from identity.did import self_contained, syntax, web
+from identity.did import ethr, self_contained, syntax, web
 from identity.did.document import Purpose
 from identity.did.syntax import Did
 from identity.refusal import Refusal
@@ -33,7 +33,7 @@ AddressArgument = Annotated[str, typer.Argument(metavar="ADDRESS", help="Whose a
 @app.command()
 def bind(
     address: AddressArgument,
-    dids: Annotated[list[str], typer.Argument(metavar="DID...", help="did:key, did:jwk, did:web or did:pkh.")],
+    dids: Annotated[list[str], typer.Argument(metavar="DID...", help="did:key, jwk, web, ethr or pkh.")],
     config: ConfigOption = Path("waxseal.toml"),
 ) -> None:
     """Let DIDs log in to an account; a did:pkh is the wallet that it names."""
@@ -87,6 +87,11 @@ def subject_of(text: str) -> str:
         if isinstance(place, Refusal):
             raise Permanent(place.words)
         return str(did)
+    if did.method == "ethr":
+        identity = ethr.parse(did)
+        if isinstance(identity, Refusal):
+            raise Permanent(identity.words)
+        return str(did).lower()
     document = self_contained.resolve(did)
     if isinstance(document, Refusal):
         raise Permanent(document.words)

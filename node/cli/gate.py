@@ -22,6 +22,7 @@ from node.base.errors import Permanent
 from node.cli.settings import ConfigOption, load_settings, with_database
 from node.directory.memberships import Memberships
 from node.directory.resolve import readers, resolve
+from node.net.chain.did_registry import registries
 from node.net.chain.reader import open_readers
 from node.net.did_resolver import DidResolver
 from node.net.public_https import PublicHttps
@@ -147,9 +148,10 @@ def explain_(
 
 
 async def _ask(settings: Settings, database: Database, rule: Rule, revoke: str, holder: Holder) -> Judgement:
-    resolver = DidResolver(PublicHttps() if settings.did.resolve_web else None)
-    evidence = KeptEvidence(database, Verifier(resolver, resolver), Memberships(database), time.time)
+    https = PublicHttps() if settings.did.resolve_web else None
     async with open_readers(settings.chains, settings.gates.fresh_seconds) as readers:
+        resolver = DidResolver(https, registries(readers, settings.did.registries))
+        evidence = KeptEvidence(database, Verifier(resolver, resolver), Memberships(database), time.time)
         return await Evaluator(readers, evidence).judge(rule, revoke, holder, time.time())
 
 

@@ -1,22 +1,26 @@
-"""Finding the documents of DIDs: those that carry their key at once, did:web over HTTPS, remembered for a while."""
+"""Finding the documents of DIDs: at once, over HTTPS (did:web), on a chain (did:ethr); remembered for a while."""
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
 from typing import Generic, TypeVar
 from urllib.parse import urlsplit
 
 import trio
 
 from identity.credentials import status_list
-from identity.did import document, self_contained, web
+from identity.did import document, ethr, self_contained, web
 from identity.did.document import Document
+from identity.did.ethr import Identity
 from identity.did.syntax import Did
 from identity.did.web import Place
 from identity.refusal import Reason, Refusal
 from node.base import metrics
 from node.base.errors import Permanent, Temporary
+from node.net.chain.did_registry import DidRegistry
 from node.net.public_https import PublicHttps
 
 KEEP_SECONDS = 300.0  # a key that its owner takes out of the document is believed no longer than this
@@ -77,16 +81,29 @@ class DidResolver:
 
     Args:
         https: fetches; None where nothing is to be fetched, and did:web is unknown.
+        registries: where did:ethr are looked up, by the chain's number.
         clock: seconds.
+        now: unix seconds, for keys that end.
     """
 
-    def __init__(self, https: PublicHttps | None, clock: Callable[[], float] = trio.current_time) -> None:
+    def __init__(
+        self,
+        https: PublicHttps | None,
+        registries: Mapping[int, DidRegistry] = MappingProxyType({}),
+        *,
+        clock: Callable[[], float] = trio.current_time,
+        now: Callable[[], float] = time.time,
+    ) -> None:
         self._https = https
+        self._registries = registries
+        self._now = now
         self._documents: Remembered[Document] = Remembered(KEEP_DOCUMENTS, clock)
         self._lists: Remembered[str] = Remembered(KEEP_LISTS, clock)
 
     async def resolve(self, did: Did) -> Document | Refusal:
         """The document of a DID; see `identity.did.resolve.Resolver`."""
+        if did.method == "ethr":
+            return await self._look_up(did)
         if did.method != "web" or self._https is None:
             return self_contained.resolve(did)
         place = web.place(did)
@@ -100,6 +117,27 @@ class DidResolver:
         if isinstance(place, Refusal):
             return place
         return await self._lists.get(url, lambda: self._fetch_list(place))
+
+    async def _look_up(self, did: Did) -> Document | Refusal:
+        identity = ethr.parse(did)
+        if isinstance(identity, Refusal):
+            return identity
+        registry = self._registries.get(identity.chain)
+        if registry is None:
+            words = f"nobody is asked about did:ethr of eip155:{identity.chain} here; see chains.rpc and did.registries"
+            return Refusal(Reason.UNKNOWN_METHOD, words)
+        return await self._documents.get(str(did), lambda: self._read_document(did, identity, registry))
+
+    async def _read_document(self, did: Did, identity: Identity, registry: DidRegistry) -> Document | Refusal:
+        found: Document | Refusal
+        try:
+            record = await registry.read(identity.address, self._now())
+        except (Temporary, Permanent) as error:
+            found = Refusal(Reason.UNRESOLVABLE, str(error))
+        else:
+            found = ethr.document(did, identity, record, self._now())
+        metrics.did_fetches.labels("registry", found.reason if isinstance(found, Refusal) else "ok").inc()
+        return found
 
     async def _fetch_document(self, did: Did, place: Place) -> Document | Refusal:
         data = await self._get(place, DOCUMENT_KINDS, document.MAX_SIZE)

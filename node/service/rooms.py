@@ -29,6 +29,7 @@ from node.checks.panel import Panel
 from node.directory.memberships import Memberships
 from node.flow.premises import Premises
 from node.ipfs.offload import Offload
+from node.net.chain.did_registry import registries
 from node.net.chain.embedded import EmbeddedChain
 from node.net.chain.reader import open_readers
 from node.net.did_resolver import DidResolver
@@ -94,7 +95,9 @@ async def open_rooms(settings: Settings) -> AsyncIterator[Rooms]:
             log=Log(),
             data=folders.data,
         )
-        resolver = DidResolver(PublicHttps() if settings.did.resolve_web else None)
+        resolver = DidResolver(
+            PublicHttps() if settings.did.resolve_web else None, registries(readers, settings.did.registries)
+        )
         evidence = KeptEvidence(database, Verifier(resolver, resolver), Memberships(database), time.time)
         doorkeeper = Doorkeeper(database, Evaluator(readers, evidence), settings.gates.grace_minutes * 60)
         blocks = Blocks(database, _policy(settings.logins))

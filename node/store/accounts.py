@@ -166,8 +166,8 @@ def identities(tx: Reading, account_id: int) -> list[str]:
 
 
 def canonical(subject: str) -> str:
-    """One spelling for each identity: wallets of Ethereum in lower case, the rest as it stands."""
-    return subject.lower() if subject.lower().startswith("eip155:") else subject
+    """One spelling for each identity: what is written in hex (Ethereum) in lower case, the rest as it stands."""
+    return subject.lower() if subject.lower().startswith(("eip155:", "did:ethr:")) else subject
 
 
 def _made(row: Row | None) -> Account | None:

@@ -16,7 +16,7 @@ from node.base import metrics
 from node.base.config_chains import Chains
 from node.base.errors import RemoteProtocolError, Temporary
 from node.base.log import get_log
-from node.net.chain.interface import Block
+from node.net.chain.interface import Block, Event
 from node.net.web_service import WebService
 
 log = get_log(__name__)
@@ -24,6 +24,7 @@ log = get_log(__name__)
 BATCH = 50  # questions a request: public servers take no more
 GAS = 5_000_000  # for one view; a balance costs a few thousand
 MAX_ANSWER = 4 << 20  # octets of one batch's answer
+MAX_EVENTS = 128  # of one contract about one thing in one block
 AHEAD_SECONDS = 900  # a block's time may be ahead of our clock
 _GONE = ("not found", "unknown block", "blockoutofrange", "not currently canonical", "pruned", "missing trie node")
 _CONTRACTS_FAULT = ("out of gas", "outofgas", "invalid opcode", "invalidfe", "opcode", "stack", "invalid jump")
@@ -143,6 +144,27 @@ class Reader:
                 reverted = bytes.fromhex(data[2:])
         return Fault.REVERTED if reverted else _answer(call, item), reverted
 
+    async def events(self, number: int, contract: bytes, about: bytes) -> list[Event]:
+        """A contract's events in one block whose first indexed argument is `about` (32 octets), in their order.
+
+        Args:
+            number: of a block that is not after a finalized one: a number names no other block tomorrow.
+
+        Raises:
+            Temporary: the server does not answer, has no such old block, or gives events that were not asked for.
+        """
+        where = {"fromBlock": hex(number), "toBlock": hex(number), "address": "0x" + contract.hex()}
+        (item,) = await self._ask([("eth_getLogs", [{**where, "topics": [None, "0x" + about.hex()]}])])
+        entries = _result(item)
+        if not isinstance(entries, list) or len(entries) > MAX_EVENTS:
+            raise Temporary("the server gives no events where events belong, or too many")
+        indexed = [_event(entry, contract) for entry in entries]
+        places = [place for place, _ in indexed]
+        found = [event for _, event in indexed]
+        if places != sorted(set(places)) or any(each.block != number or each.topics[1:2] != (about,) for each in found):
+            raise Temporary("the server gives events that were not asked for")
+        return found
+
     async def _ask(self, questions: Sequence[tuple[str, list[Any]]]) -> list[dict[str, Any]]:
         """One batch (JSON-RPC 2.0 §6): the response objects, in the questions' order."""
         body = [
@@ -237,6 +259,18 @@ def _number(value: Any, bits: int = 64) -> int:
     if not 0 <= number < 1 << bits:
         raise Temporary("the server gives a number out of range")
     return number
+
+
+def _event(value: Any, contract: bytes) -> tuple[int, Event]:
+    """One entry of eth_getLogs, with its place in the block."""
+    try:
+        if bytes.fromhex(value["address"][2:]) != contract or value.get("removed"):
+            raise Temporary("the server gives another contract's events, or events that were taken back")
+        topics = tuple(bytes.fromhex(topic[2:]) for topic in value["topics"])
+        data, transaction = bytes.fromhex(value["data"][2:]), bytes.fromhex(value["transactionHash"][2:])
+        return _number(value["logIndex"]), Event(topics, data, _number(value["blockNumber"]), transaction)
+    except (TypeError, KeyError, ValueError, AttributeError):
+        raise Temporary("the server gives an event that cannot be read") from None
 
 
 def _block(value: Any) -> Block:

@@ -32,6 +32,8 @@ def test_endpoints_are_written_as_people_write_them() -> None:
         ('hostname = "a.example"\n[http]\norigin = "mail.example.org"', "an origin starts with https://"),
         ('hostname = "a.example"\n[sending]\nmax_recipients_per_hour = 50', "less than new_recipients_per_hour"),
         ('hostname = "a.example"\n[sending]\nmax_recipients_per_day = 50', "less than new_recipients_per_day"),
+        ('hostname = "a.example"\n[did]\nregistries = { "solana:x" = "0x12" }', 'write "eip155:1" for Ethereum'),
+        ('hostname = "a.example"\n[did]\nregistries = { "eip155:5" = "0x12" }', "address is 0x and 40 hex digits"),
         ("hostname = ", "is no TOML"),
     ],
 )
