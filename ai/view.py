@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from ai.fold import Disguises, plain_letters, unmasked
@@ -194,8 +195,9 @@ class ModelText:
     body: str
 
 
+@lru_cache(maxsize=32)
 def model_text(view: View) -> ModelText:
-    """What a model is to read of a view."""
+    """What a model is to read of a view. Remembered for a moment: several judges ask about the same view."""
     return ModelText(
         subject=_neutral(view.subject),
         sender=_neutral(f"{view.from_name} {registrable(view.from_domain)}"),

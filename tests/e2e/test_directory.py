@@ -7,6 +7,7 @@ import shutil
 import smtplib
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -66,13 +67,25 @@ def test_mail_finds_its_way(node: Any, waxseal: Any) -> None:
         assert not {"alias", "tag"} & set(subjects(bob))
 
 
+def refused(node: Any, recipient: str) -> tuple[int, bytes]:
+    """The reply that refuses a recipient, within a minute: without quotas a node asks every few seconds for any."""
+    end = time.monotonic() + 60
+    with node.smtp() as client:
+        while time.monotonic() < end:
+            try:
+                client.sendmail("nora@example.org", [recipient], letter("big" * 100))
+            except smtplib.SMTPRecipientsRefused as error:
+                reply: tuple[int, bytes] = error.recipients[recipient]
+                return reply
+    raise AssertionError("taken whatever its quota")
+
+
 def test_a_full_mailbox_is_a_452_and_sending_as_others_a_550(node: Any, waxseal: Any) -> None:
     waxseal("account", "add", f"small@{DOMAIN}")
     waxseal("quota", "set", f"small@{DOMAIN}", "100")
-    with node.smtp() as client, pytest.raises(smtplib.SMTPRecipientsRefused) as refused:
-        client.sendmail("nora@example.org", [f"small@{DOMAIN}"], letter("big" * 100))
-    assert refused.value.recipients[f"small@{DOMAIN}"][0] == 452
-    assert refused.value.recipients[f"small@{DOMAIN}"][1].startswith(b"4.2.2 ")
+    code, words = refused(node, f"small@{DOMAIN}")
+    assert code == 452
+    assert words.startswith(b"4.2.2 ")
     with node.submission(0) as client:
         for author in (f"info@{DOMAIN}", f"office@{DOMAIN}"):
             text = letter("from us").replace("nora@example.org", author)
