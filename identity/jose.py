@@ -7,7 +7,7 @@ DID that it is said to be from (RFC 8725).
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -41,20 +41,20 @@ ALGORITHMS: Mapping[str, Kind] = {
 _NAMES = {Kind.ED25519: "EdDSA", Kind.P256: "ES256", Kind.SECP256K1: "ES256K"}
 
 
-class _Registry(JWSRegistry):
-    """joserfc's, with our list. EdDSA means Ed25519: the old name also allows Ed448, which no key here is of."""
+class Registry(JWSRegistry):
+    """joserfc's, with a list of ours. EdDSA means Ed25519: the old name also allows Ed448, which no key here is of."""
 
     max_header_length = MAX_HEADER
     max_payload_length = MAX_TOKEN
 
-    def __init__(self) -> None:
-        super().__init__(algorithms=list(ALGORITHMS), strict_check_header=False)
+    def __init__(self, algorithms: Collection[str]) -> None:
+        super().__init__(algorithms=list(algorithms), strict_check_header=False)
 
     def get_alg(self, name: str) -> Any:
         return self.algorithms["Ed25519" if name == "EdDSA" else name]
 
 
-_REGISTRY = _Registry()
+_REGISTRY = Registry(ALGORITHMS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +78,8 @@ class Token:
         return typ.lower().removeprefix("application/") if isinstance(typ, str) else "?"
 
 
-def read(compact: str, limit: int = MAX_TOKEN) -> Token | Refusal:
-    """Take a token apart.
+def read(compact: str, limit: int = MAX_TOKEN, algorithms: Collection[str] = ALGORITHMS) -> Token | Refusal:
+    """Take a token apart; `algorithms` are those that its kind may be signed with.
 
     1. Three parts of base64url, each in its one spelling. 2. Header and payload are JSON objects within bounds.
     3. The algorithm is on the list. 4. The header demands nothing that is not understood, and brings no key along.
@@ -96,8 +96,8 @@ def read(compact: str, limit: int = MAX_TOKEN) -> Token | Refusal:
     except ValueError as error:
         return Refusal(Reason.MALFORMED, f"the token cannot be read: {error}")
     alg = header.get("alg")
-    if not isinstance(alg, str) or alg not in ALGORITHMS:  # 3
-        return Refusal(Reason.UNKNOWN_ALGORITHM, f"sign with one of {', '.join(ALGORITHMS)}")
+    if not isinstance(alg, str) or alg not in algorithms:  # 3
+        return Refusal(Reason.UNKNOWN_ALGORITHM, f"sign with one of {', '.join(algorithms)}")
     # 4: `crit` means "refuse me if you do not know this" (RFC 7515 §4.1.11); `b64` changes what is signed; a key in the
     # header would let the attacker choose whom to trust (RFC 8725 §3.10).
     if odd := {"crit", "b64", "jwk", "jku", "x5c", "x5u", "zip", "enc"} & header.keys():

@@ -31,6 +31,8 @@ class Reason(StrEnum):
     TOO_MANY = "too-many"
     TAKEN = "taken"
     UNUSABLE = "unusable"
+    PROVIDER_AWAY = "provider-away"
+    UNBOUND_SUBJECT = "unbound-subject"
 
 
 @dataclass(frozen=True, slots=True)

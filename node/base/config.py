@@ -20,6 +20,7 @@ from node.base.config_ldap import Ldap
 from node.base.config_logins import Logins
 from node.base.config_names import Ens, Signup
 from node.base.config_oauth import OAuth
+from node.base.config_oidc import Oidc
 from node.base.config_opinions import ClamAv, LanguageModel, Rspamd, SpamAssassin
 from node.base.config_places import Endpoint, Endpoints, EndpointText, Section, at
 from node.base.config_sql import SqlDirectory
@@ -200,6 +201,7 @@ class Settings(Section):
     wallet: Wallet = Wallet()
     logins: Logins = Logins()
     oauth: OAuth = OAuth()
+    oidc: Oidc = Oidc()
     chains: Chains = Chains()
     gates: Gates = Gates()
     did: Dids = Dids()

@@ -17,6 +17,7 @@ from node.base.address import Address, parse_address
 from node.base.errors import Permanent
 from node.cli import account_passkeys
 from node.cli.account_did import app as did_app
+from node.cli.account_oidc import app as oidc_app
 from node.cli.settings import ConfigOption, load_settings, with_database
 from node.flow.sending import unlock as lift
 from node.store import accounts, domains, roles, security_events, web_sessions
@@ -26,6 +27,7 @@ from node.store.security_events import SecurityEvent
 
 app = typer.Typer(help="The people of this node.", no_args_is_help=True)
 app.add_typer(did_app, name="did")
+app.add_typer(oidc_app, name="oidc")
 app.command("passkeys")(account_passkeys.listing)
 app.command("remove-passkey")(account_passkeys.remove)
 

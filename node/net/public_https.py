@@ -10,7 +10,7 @@ from __future__ import annotations
 import ipaddress
 import ssl
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import dns.asyncresolver
@@ -56,6 +56,20 @@ class _Wanted:
     path: str
     kinds: frozenset[str]
     limit: int
+    form: Form | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What is posted instead of asking with GET.
+
+    Attributes:
+        content: application/x-www-form-urlencoded.
+        authorization: of the header; "" for none.
+    """
+
+    content: bytes = field(repr=False)
+    authorization: str = field(default="", repr=False)
 
 
 class PublicHttps:
@@ -78,8 +92,11 @@ class PublicHttps:
         self._tls = tls
         self._admits = admits
         self._limiter = trio.CapacityLimiter(AT_ONCE)
+        self._scheme = "https"
 
-    async def fetch(self, host: str, port: int, path: str, *, kinds: frozenset[str], limit: int) -> bytes:
+    async def fetch(
+        self, host: str, port: int, path: str, *, kinds: frozenset[str], limit: int, form: Form | None = None
+    ) -> bytes:
         """The document at `https://host:port/path`.
 
         Args:
@@ -88,6 +105,7 @@ class PublicHttps:
             path: percent-encoded, with its slash, and its query if there is one.
             kinds: media types that are accepted, in lower case.
             limit: octets at most.
+            form: is posted; None gets.
 
         Raises:
             Temporary: no answer in time, or none that says yes.
@@ -99,7 +117,7 @@ class PublicHttps:
         with trio.move_on_after(SECONDS):
             async with self._limiter:
                 addresses = await self._addresses(host)
-                return await self._from_any(addresses, _Wanted(host, port, path, kinds, limit))
+                return await self._from_any(addresses, _Wanted(host, port, path, kinds, limit, form))
         raise Temporary(f"{host} does not answer within {SECONDS:.0f} seconds")
 
     async def _addresses(self, host: str) -> Sequence[IP]:
@@ -140,11 +158,17 @@ class PublicHttps:
         place = f"[{address}]" if address.version == 6 else str(address)
         name = wanted.host if wanted.port == 443 else f"{wanted.host}:{wanted.port}"
         headers = {"Host": name, "Accept": ", ".join(sorted(wanted.kinds)), "Accept-Encoding": "identity"}
+        method, content = ("GET", None) if wanted.form is None else ("POST", wanted.form.content)
+        if wanted.form is not None:
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+            if wanted.form.authorization:
+                headers["Authorization"] = wanted.form.authorization
         # A client for this request alone: a pool knows connections by address, and would hand the one that was
         # verified for one name to whoever asks for another name at the same address.
         async with httpx.AsyncClient(verify=self._tls, timeout=None, trust_env=False, follow_redirects=False) as client:
-            url = f"https://{place}:{wanted.port}{wanted.path}"
-            request = client.build_request("GET", url, headers=headers, extensions={"sni_hostname": wanted.host})
+            url = f"{self._scheme}://{place}:{wanted.port}{wanted.path}"
+            sni = {"sni_hostname": wanted.host}
+            request = client.build_request(method, url, headers=headers, content=content, extensions=sni)
             response = await client.send(request, stream=True)
             try:
                 _check(response, wanted)
@@ -180,3 +204,16 @@ async def _bounded(response: httpx.Response, wanted: _Wanted) -> bytes:
     if len(data) > wanted.limit:
         raise Permanent(f"{wanted.host} sends more than {wanted.limit} octets")
     return bytes(data)
+
+
+class ThisMachine(PublicHttps):
+    """The same over plain http from this machine alone: for a server that the operator names for a test."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._scheme = "http"
+
+    async def _addresses(self, host: str) -> Sequence[IP]:
+        if host not in {"localhost", "127.0.0.1"}:
+            raise Permanent(f"{host} is not this machine")
+        return [ipaddress.IPv4Address("127.0.0.1")]

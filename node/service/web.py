@@ -16,6 +16,7 @@ from node.servers.http.app import WebApp
 from node.servers.http.settings import LOOPBACK, MailServer, WebSettings
 from node.service.doors import Ports
 from node.service.folders import Folders
+from node.service.oidc import open_oidc
 from node.service.rooms import Rooms
 from node.store import leaves, messages
 from node.store.accounts import Account
@@ -59,6 +60,7 @@ def web_app(rooms: Rooms, ports: Ports, oauth: Provider | None = None) -> WebApp
         receipt=receipt,
         checkpoint=checkpoint,
         oauth=oauth,
+        oidc_providers=open_oidc(settings, web.origin),
     )
 
 

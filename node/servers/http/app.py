@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -20,6 +20,8 @@ from node.auth.did_login import DidLogin
 from node.auth.gate import Gate
 from node.auth.gates.doorkeeper import Doorkeeper
 from node.auth.oauth.provider import Provider
+from node.auth.oidc_login import OidcLogin
+from node.auth.oidc_provider import OidcProvider
 from node.auth.passkeys import Passkeys
 from node.auth.password_hash import Hasher
 from node.auth.password_login import PasswordLogin
@@ -41,6 +43,7 @@ from node.servers.http import (
     oauth_device,
     oauth_facts,
     oauth_token,
+    oidc,
     pages,
     passkeys,
     passwords,
@@ -85,6 +88,8 @@ ROUTES = (
     Route("/account/password", passwords.set_password, methods=["POST"]),
     Route("/account/totp", passwords.change_totp, methods=["POST"]),
     Route("/account/recovery-codes", passwords.new_codes, methods=["POST"]),
+    Route("/auth/oidc/{name}", oidc.begin),
+    Route("/auth/oidc/{name}/back", oidc.back),
     Route("/auth/unlock/nonce", unlock.nonce, methods=["POST"]),
     Route("/auth/unlock/verify", unlock.verify, methods=["POST"]),
     Route("/auth/logout", siwe.logout, methods=["POST"]),
@@ -135,6 +140,7 @@ class WebApp:
         receipt: makes a message's receipt for its owner; None leaves /receipts empty.
         checkpoint: reads the log's latest checkpoint; None leaves /log empty.
         oauth: gives tokens to mail clients; None leaves /oauth empty.
+        oidc_providers: outside providers people may log in with.
         clock: unix seconds.
     """
 
@@ -152,6 +158,7 @@ class WebApp:
         receipt: Receipt | None = None,
         checkpoint: Checkpoint | None = None,
         oauth: Provider | None = None,
+        oidc_providers: Sequence[OidcProvider] = (),
         clock: Callable[[], float] = time.time,
     ) -> None:
         sessions = Sessions(database, seconds=settings.session_seconds, admit=gate.admit, clock=clock)
@@ -185,6 +192,9 @@ class WebApp:
             receipt=receipt,
             checkpoint=checkpoint,
             oauth=oauth,
+            oidc=OidcLogin(database, sessions, oidc_providers, settings.origin, blocks=blocks, clock=clock)
+            if oidc_providers
+            else None,
         )
         self._guard = Guard(app, settings)
 

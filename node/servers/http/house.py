@@ -17,6 +17,7 @@ from node.auth.did_login import DidLogin
 from node.auth.gate import Gate
 from node.auth.gates.doorkeeper import Doorkeeper
 from node.auth.oauth.provider import Provider
+from node.auth.oidc_login import OidcLogin
 from node.auth.passkeys import Passkeys
 from node.auth.password_login import PasswordLogin
 from node.auth.second_factors import SecondFactors
@@ -58,6 +59,7 @@ class House:
     receipt: Receipt | None
     checkpoint: Checkpoint | None
     oauth: Provider | None = None
+    oidc: OidcLogin | None = None
 
 
 def house(request: Request) -> House:

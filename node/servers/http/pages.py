@@ -66,7 +66,8 @@ async def login(request: Request) -> Response:
         return answer_problem(request, Problem(421, "other-address", "This node has another address", words))
     if await visitor(request) is not None and "again" not in request.query_params:
         return RedirectResponse(return_to.unpack(cookie(request, return_to.NAME)) or "/account", 303)
-    return here.templates.page("login.html", signup=here.signup is not None)
+    buttons = here.oidc.buttons if here.oidc else ()
+    return here.templates.page("login.html", signup=here.signup is not None, buttons=buttons)
 
 
 async def account(request: Request) -> Response:

@@ -43,6 +43,7 @@ _STATUS = {
     Reason.TOO_MANY_FAILURES.value: 429,
     Reason.BUSY.value: 429,
     Reason.CHAIN_AWAY.value: 503,
+    Reason.PROVIDER_AWAY.value: 503,
     Reason.GATE_UNKNOWN.value: 503,
     Reason.LAST_WAY_IN.value: 409,
     Reason.TOO_MANY.value: 409,
