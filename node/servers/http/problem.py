@@ -41,6 +41,7 @@ SHORTAGE = Problem(
 )
 _STATUS = {
     Reason.TOO_MANY_FAILURES.value: 429,
+    Reason.BLOCKED_NETWORK.value: 429,
     Reason.BUSY.value: 429,
     Reason.CHAIN_AWAY.value: 503,
     Reason.PROVIDER_AWAY.value: 503,

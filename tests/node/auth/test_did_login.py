@@ -17,6 +17,7 @@ from identity.did.syntax import Did, parse
 from identity.jose import Signer
 from identity.refusal import Reason as ProofReason
 from identity.refusal import Refusal as ProofRefusal
+from node.auth.blocks import Blocks, Policy
 from node.auth.challenges import NONCE_SECONDS
 from node.auth.did_login import DidLoggedIn, DidLogin
 from node.auth.refusal import Reason, Refusal
@@ -126,6 +127,19 @@ async def test_a_proof_is_good_once(desk: Desk, bound: Any) -> None:
     proof = token(await bound(somebody()), await desk.nonce())
     assert isinstance(await desk.send(proof), DidLoggedIn)
     assert reason(await desk.send(proof)) == Reason.USED_NONCE
+
+
+async def test_many_dids_of_strangers_shut_their_network_out(database: Database, desk: Desk) -> None:
+    blocks = Blocks(database, Policy(failures=3, names=3), lambda: desk.now)
+    desk.login = DidLogin(database, desk.sessions, desk.resolver, ORIGIN, blocks=blocks, clock=lambda: desk.now)
+    same = somebody()
+    for _ in range(3):  # one name, however often, is somebody who mistook their key
+        assert reason(await desk.send(token(same, await desk.nonce()))) == Reason.UNBOUND_DID
+    for _ in range(2):
+        assert reason(await desk.send(token(somebody(), await desk.nonce()))) == Reason.UNBOUND_DID
+    assert reason(await desk.login.challenge(desk.browser, PEER)) == Reason.BLOCKED_NETWORK
+    assert reason(await desk.send(token(same, "0" * 32))) == Reason.BLOCKED_NETWORK
+    await desk.nonce(peer="198.51.100.1")
 
 
 async def test_another_browser_and_another_time_do_not_count(desk: Desk, bound: Any) -> None:
