@@ -142,8 +142,8 @@ class OidcLogin:
 
 
 def _unbound(provider: OidcProvider, subject: str) -> Refusal:
-    words = f"no mailbox here belongs to you at {provider.told.name}; tell whoever runs this node what you are called there"
-    return Refusal(Reason.UNBOUND_SUBJECT, False, f"{words}: {subject}")
+    advice = f"tell whoever runs this node what you are called there: {subject}"
+    return Refusal(Reason.UNBOUND_SUBJECT, False, f"no mailbox here belongs to you at {provider.told.name}; {advice}")
 
 
 def _purpose(slug: str) -> str:
