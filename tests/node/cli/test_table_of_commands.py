@@ -89,6 +89,7 @@ def test_version(waxseal: Call) -> None:
                 "did",
                 "events",
                 "list",
+                "oidc",
                 "passkeys",
                 "password",
                 "remove-passkey",
