@@ -15,6 +15,7 @@ from requests.adapters import HTTPAdapter
 from node.base.address import parse_address
 from node.base.config import Settings
 from node.service.node import Running
+from node.service.oidc import open_oidc
 from node.store import accounts, oidc_subjects
 from node.store.transaction import Writing
 
@@ -202,3 +203,19 @@ async def test_without_providers_nobody_is_asked(open_node: OpenNode, plan: Plan
         assert page.status_code == 404
         login = await house.in_thread(lambda: requests.get(origin + "/login", timeout=30))
         assert "/auth/oidc" not in login.text
+
+
+async def test_a_provider_that_cannot_be_used_is_left_out(plan: Plan, tmp_path: Path) -> None:
+    told = {"issuer": "https://id.example.org", "client_id": "waxseal"}
+    empty, good = tmp_path / "empty", tmp_path / "good"
+    empty.write_text("\n")
+    good.write_text("s3cret\n")
+    providers = [
+        {**told, "name": name, "issuer": f"https://{name}.example.org", "client_secret_file": file}
+        for name, file in (("away", tmp_path / "away"), ("empty", empty), ("folder", tmp_path), ("good", good))
+    ]
+    settings = plan(oidc={"providers": [*providers, {**told, "name": "public"}]})
+    found = open_oidc(settings, "https://mail.example.test")
+    assert [(one.told.slug, one.told.secret) for one in found] == [("good", "s3cret"), ("public", "")]
+    assert "s3cret" not in repr([one.told for one in found])
+    assert open_oidc(settings, "http://mail.example.test:8080") == ()
