@@ -14,6 +14,7 @@ from pathlib import Path
 _TABLE = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
 BRANDS: dict[str, tuple[str, ...]] = {name: tuple(domains) for name, domains in _TABLE["domains"].items()}
 ODD_TLDS = frozenset(_TABLE["odd_tlds"])  # cheap top-level domains, fashionable with senders of junk
+BAITS = frozenset(_TABLE["baits"])  # what imitations of a domain add to its name
 _COMMON = frozenset(_TABLE["common_words"])
 # For our own training mail: brands that fit a kind of mail, and those that a language's readers know ("*": anybody).
 TRADES: dict[str, tuple[str, ...]] = {kind: tuple(names) for kind, names in _TABLE["trades"].items()}

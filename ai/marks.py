@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 
-from ai.brands import ODD_TLDS, brand_in, sends, slug
+from ai.brands import BAITS, ODD_TLDS, brand_in, sends, slug
 from ai.known import ARCHIVES, DOCUMENTS, FREE_HOSTING, FREE_MAIL
 from ai.view import View, registrable
 
@@ -79,8 +79,13 @@ def brand_elsewhere(view: View) -> str:
 
 
 def name_fits_domain(view: View) -> bool:
-    """The display name and the sender's domain share a word, as those of honest firms nearly always do."""
-    return _fits(view.from_name, registrable(view.from_domain))
+    """The display name and the sender's domain share a word, as those of honest firms nearly always do.
+
+    A domain that adds a word of alarm or reward to the name (``firm-secure-login``) is no such one.
+    """
+    domain, name = registrable(view.from_domain), slug(view.from_name)
+    label = slug(domain.partition(".")[0])
+    return _fits(view.from_name, domain) and not any(bait in label and bait not in name for bait in BAITS)
 
 
 def _partner(view: View, brand: str) -> bool:

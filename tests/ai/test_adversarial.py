@@ -30,7 +30,7 @@ BACK = str.maketrans({twin: chr(letter) for letter, twin in TWINS.items()})
 LEET = str.maketrans("aeioAEIO", "43104310")
 # What the shipped model reaches, rounded down; raise each with every better model. All should be 0.9.
 KEPT = {"homoglyph": 0.9, "zero-width": 0.9, "leet": 0.9, "typos": 0.7}  # share of recall kept in a disguise
-PLAIN, KEPT_IN_HAM, REPHRASED, IMAGE = 0.55, 0.7, 0.3, 0.15
+PLAIN, KEPT_IN_HAM, REPHRASED, IMAGE = 0.6, 0.7, 0.3, 0.3
 
 
 def _words(text: str, seed: int, share: float, change: Callable[[str], str]) -> str:

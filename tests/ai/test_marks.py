@@ -120,6 +120,8 @@ def test_brands_elsewhere(sender: str, subject: str, brand: str) -> None:
         ("Harbor Freight Tools <x@harborfreight.com>", True),
         ("International Business Machines <x@ibm.com>", True),
         ("CDW BizTech <x@cdwemail.example>", True),
+        ("Fernwick Bank <x@fernwick-secure-login.example>", False),
+        ("Rewards Network <x@rewardsnetwork.example>", True),
         ("The New Deal <x@thenewstore.example>", False),
         ("Security Team <x@qpwoeiru.example>", False),
         ("<x@firm.example>", False),
