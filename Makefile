@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 RUN_STAMP := $(VENV)/.run
 TEST_STAMP := $(VENV)/.test
 ARGS ?=
+WORKERS ?= 4
 
 .PHONY: run setup test lint fast model contracts clean
 
@@ -28,10 +29,10 @@ $(TEST_STAMP): pyproject.toml constraints.txt package.json tests/setup | $(VENV)
 	@touch $@ $(RUN_STAMP)
 
 test: $(TEST_STAMP) lint ## set up, install what tests need, run everything
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest -n $(WORKERS) --dist loadscope $(ARGS)
 
 fast: $(TEST_STAMP) ## the quick tests only
-	@$(BIN)/pytest -m 'not slow' $(ARGS)
+	@$(BIN)/pytest -n $(WORKERS) --dist loadscope -m 'not slow' $(ARGS)
 
 lint: $(TEST_STAMP) ## format, lint, types, import floors
 	@$(BIN)/ruff format --check --quiet . || { echo "run: $(BIN)/ruff format ." >&2; exit 1; }
