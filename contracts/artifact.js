@@ -20,6 +20,8 @@ const ENS = ["EnsRegistry", "EnsResolver", "EnsWildcard", "EnsOffchain"];
 
 const FILES = [
   ["node/anchor/TreeHeads.json", "contracts/TreeHeads.sol", await built("TreeHeads", "TreeHeads")],
+  ["node/anchor/Registry.json", "contracts/Registry.sol", await built("Registry", "Registry")],
+  ["node/anchor/Governance.json", "contracts/Governance.sol", await built("Governance", "Governance")],
   ["identity/WalletVerdict.json", "contracts/WalletVerdict.sol", await built("WalletVerdict", "WalletVerdict")],
   ...(await Promise.all(
     ["OwnedWallet", "WalletFactory", "OddWallet"].map(async (name) => [

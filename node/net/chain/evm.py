@@ -22,6 +22,7 @@ from eth_typing import Address
 from eth_utils.exceptions import ValidationError
 
 from node.base.errors import Permanent
+from node.net.chain.deployer import DEPLOYER, MAKER, MAKER_GWEI, TRANSACTION
 from node.net.chain.embedded import CHAIN_ID
 from node.net.chain.interface import Block, Event, NoState, Reverted, TxResult
 from node.net.chain.keyvalue import KeyValue
@@ -72,6 +73,8 @@ class Evm:
                 if self._key is None:
                     raise Permanent("there is no embedded chain here yet: start the node once") from None
                 PrivateChain.from_genesis(self._database, GENESIS)
+            if self._key is not None:
+                _have_deployer(self._chain())
 
     def _chain(self) -> Any:
         # Made anew each time (a third of a millisecond): what a failed transaction left in py-evm's objects cannot
@@ -151,6 +154,14 @@ def _mine(chain: Any, transactions: list[Any], withdrawals: list[Withdrawal] | N
     chain.set_header_timestamp(max(int(time.time()), parent.timestamp + 1))  # the clock may jump back, a chain may not
     result, receipts, computations = chain.mine_all(transactions, withdrawals=withdrawals)
     return result.imported_block, *(receipts[:1] or [None]), *(computations[:1] or [None])
+
+
+def _have_deployer(chain: Any) -> None:
+    """Put the deterministic deployment proxy on the chain, if it is not there: two blocks, once."""
+    if chain.get_vm(chain.get_canonical_head()).state.get_code(Address(raw_address(DEPLOYER))):
+        return
+    _mine(chain, [], [Withdrawal(0, 0, Address(raw_address(MAKER)), MAKER_GWEI)])
+    _mine(chain, [chain.get_vm().get_transaction_builder().decode(TRANSACTION)], None)
 
 
 def _header(chain: Any, number: int) -> Any:
