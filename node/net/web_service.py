@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 import httpx2 as httpx
 import trio
@@ -14,6 +15,15 @@ from node.base.errors import RemoteProtocolError, Temporary
 Content = bytes | AsyncIterable[bytes]
 Fields = Sequence[tuple[bytes, bytes]]
 PLAIN = (b"Accept-Encoding", b"identity")  # nothing is ever undone here: a few kilobytes could unfold to gigabytes
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """An answer of any status; `kind` is its media type in lower case, without parameters."""
+
+    status: int
+    kind: str
+    body: bytes
 
 
 class WebService:
@@ -65,15 +75,27 @@ class WebService:
         """
         return await self._ask("POST", path, content, headers, limit)
 
+    async def exchange(
+        self, method: str, path: str, limit: int, content: Content | None = None, headers: Fields = ()
+    ) -> Exchange:
+        """The answer whatever its status; a redirect is an answer like others and not followed. Raises as `post`."""
+        return await self._exchange(method, path, content, headers, limit, any_status=True)
+
     async def _ask(self, method: str, path: str, content: Content | None, headers: Fields, limit: int) -> bytes:
+        return (await self._exchange(method, path, content, headers, limit, any_status=False)).body
+
+    async def _exchange(
+        self, method: str, path: str, content: Content | None, headers: Fields, limit: int, *, any_status: bool
+    ) -> Exchange:
         fields = [PLAIN, *headers]
         try:
             async with self._client.stream(method, self._base + path, content=content, headers=fields) as response:
-                if response.status_code != 200:
+                if response.status_code != 200 and not any_status:
                     raise Temporary(f"{self._what} answers with HTTP status {response.status_code}")
                 if response.headers.get("Content-Encoding", "identity") != "identity":
                     raise RemoteProtocolError(f"{self._what} encodes an answer that was asked for plain")
-                return await self._bounded(response, limit)
+                kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+                return Exchange(response.status_code, kind, await self._bounded(response, limit))
         except (httpx.RemoteProtocolError, httpx.DecodingError) as error:
             raise RemoteProtocolError(f"{self._what} speaks no HTTP: {error}") from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
