@@ -192,7 +192,7 @@ class Keeper:
             result = await tree_heads.anchor(chain, contract, head.size, head.root)
             stored = await tree_heads.read_head(chain, contract, self._keys.sender)
             await self._note(chain, contract, stored)
-            metrics.anchors.labels(result="anchored").inc()
+            metrics.anchors.labels("embedded", "anchored").inc()
             log.info("keeper.anchored", size=head.size, contract=contract, block=result.block, gas=result.gas)
 
     async def _contract(self, chain: Chain, anchored: Anchor | None) -> str:
@@ -248,7 +248,7 @@ def _newest(tx: Reading) -> tuple[Checkpoint | None, Anchor | None]:
 
 
 def _complain(error: Exception, pause: float) -> None:
-    metrics.anchors.labels(result="failed").inc()
+    metrics.anchors.labels("embedded", "failed").inc()
     match error:
         case HistoryError():
             log.error("keeper.history", error=str(error), retry_seconds=pause)

@@ -61,8 +61,15 @@ class EmbeddedChain:
 
     async def head(self) -> Block:
         """See `interface.Chain`."""
-        answer = await self._ask("head")
-        return Block(answer["number"], bytes.fromhex(answer["hash"]), answer["time"])
+        return _block(await self._ask("head"))
+
+    async def block(self, number: int) -> Block:
+        """See `interface.Chain`."""
+        return _block(await self._ask("block", block=number))
+
+    async def finalized(self) -> Block:
+        """See `interface.Chain`: whoever makes all blocks gives none up."""
+        return await self.head()
 
     async def call(self, to: str, data: bytes, block: int | None = None) -> bytes:
         """See `interface.Chain`."""
@@ -86,8 +93,18 @@ class EmbeddedChain:
 
     async def send(self, to: str | None, data: bytes) -> TxResult:
         """See `interface.Chain`."""
-        answer = await self._ask("send", to=to or "", data=data.hex())
-        return TxResult(bytes.fromhex(answer["hash"]), answer["block"], answer["contract"], answer["gas"])
+        return _result(await self._ask("send", to=to or "", data=data.hex()))
+
+    async def settle(self) -> None:
+        """See `interface.Chain`: a transaction is in a block, or was never there."""
+
+    async def result(self, transaction: bytes) -> TxResult | None:
+        """See `interface.Chain`."""
+        answer = await self._ask("result", data=transaction.hex())
+        return None if answer is None else _result(answer)
+
+    async def retry(self, transaction: bytes) -> None:
+        """See `interface.Chain`: nothing waits here."""
 
     async def _ask(self, method: str, **arguments: Any) -> Any:
         """One question, one answer. A process that fails, hangs or is left unheard is killed, and started anew."""
@@ -157,6 +174,15 @@ class EmbeddedChain:
             process.kill()  # SQLite keeps whole transactions only, so nothing is torn
             await process.wait()
         await process.stdout.aclose()
+
+
+def _block(answer: dict[str, Any]) -> Block:
+    return Block(answer["number"], bytes.fromhex(answer["hash"]), answer["time"])
+
+
+def _result(answer: dict[str, Any]) -> TxResult:
+    found = bytes.fromhex(answer["hash"]), answer["block"], answer["contract"], answer["gas"], answer["fee"]
+    return TxResult(*found, bytes.fromhex(answer["block_hash"]))
 
 
 def _error(answer: dict[str, Any]) -> Exception:

@@ -14,7 +14,7 @@ from typing import Any
 from eth.chains.base import MiningChain
 from eth.consensus.pos import PosConsensus
 from eth.db.atomic import AtomicDB
-from eth.exceptions import CanonicalHeadNotFound, HeaderNotFound
+from eth.exceptions import CanonicalHeadNotFound, HeaderNotFound, TransactionNotFound
 from eth.vm.forks.cancun import CancunVM
 from eth.vm.forks.shanghai.withdrawals import Withdrawal
 from eth.vm.spoof import SpoofTransaction
@@ -26,7 +26,7 @@ from node.net.chain.deployer import DEPLOYER, MAKER, MAKER_GWEI, TRANSACTION
 from node.net.chain.embedded import CHAIN_ID
 from node.net.chain.interface import Block, Event, NoState, Reverted, TxResult
 from node.net.chain.keyvalue import KeyValue
-from node.net.chain.transaction import Transaction, address_of, checksummed, raw_address
+from node.net.chain.transaction import Transaction, address_of, checksummed, contract_address, raw_address
 
 GAS_LIMIT = 30_000_000
 TRANSACTION_GAS = 2_000_000
@@ -91,6 +91,12 @@ class Evm:
             header = self._chain().get_canonical_head()
             return Block(header.block_number, header.hash, header.timestamp)
 
+    def block(self, number: int) -> Block:
+        """The block of that number; see `interface.Chain.block`."""
+        with self._pairs.transaction():
+            header = _header(self._chain(), number)
+            return Block(header.block_number, header.hash, header.timestamp)
+
     def call(self, to: str, data: bytes, block: int | None) -> bytes:
         """Run a view; see `interface.Chain.call`."""
         with self._pairs.transaction():
@@ -145,7 +151,25 @@ class Evm:
                 raise Permanent(f"the embedded chain takes no such transaction: {error}") from error
             _raise_if_reverted(computation)
             contract = checksummed(computation.msg.storage_address) if to is None else None
-            return TxResult(transaction.hash, imported.number, contract, receipt.gas_used)
+            return _result(transaction.hash, imported.header, contract, receipt.gas_used)
+
+    def result(self, hash: bytes) -> TxResult | None:
+        """What became of a transaction; see `interface.Chain.result`."""
+        with self._pairs.transaction():
+            chain = self._chain()
+            try:
+                number, index = chain.chaindb.get_transaction_index(hash)
+            except TransactionNotFound:
+                return None
+            block = chain.get_canonical_block_by_number(number)
+            transaction = block.transactions[index]
+            spent = [0, *(receipt.gas_used for receipt in block.get_receipts(chain.chaindb))]  # each with those before
+            made = None if transaction.to else contract_address(checksummed(transaction.sender), transaction.nonce)
+            return _result(hash, block.header, made, spent[index + 1] - spent[index])
+
+
+def _result(hash: bytes, header: Any, contract: str | None, gas: int) -> TxResult:
+    return TxResult(hash, header.block_number, contract, gas, gas * (header.base_fee_per_gas + TIP), header.hash)
 
 
 def _mine(chain: Any, transactions: list[Any], withdrawals: list[Withdrawal] | None) -> tuple[Any, Any, Any]:

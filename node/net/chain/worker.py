@@ -41,6 +41,11 @@ def ask(evm: Evm, method: str, to: str = "", data: str = "", block: int | None =
     match method:
         case "head":
             return asdict(evm.head())
+        case "block":
+            return asdict(evm.block(block or 0))
+        case "result":
+            found = evm.result(bytes.fromhex(data))
+            return None if found is None else asdict(found)
         case "call":
             return evm.call(to, bytes.fromhex(data), block)
         case "code":
