@@ -22,6 +22,7 @@ from pathlib import Path
 
 import trio
 
+from node.anchor import message_leaves
 from node.anchor.leaf import Direction, Leaf
 from node.anchor.log import Log
 from node.base.address import Address
@@ -48,7 +49,7 @@ def deliver(tx: Writing, mailbox_id: int, prepared: blobs.Prepared, salt: bytes)
     """One delivery's unit of work."""
     blob_id = blobs.add(tx, prepared)
     message = messages.add(tx, mailbox_id, blob_id, prepared.size, SUMMARY, internaldate=1_790_000_000)
-    Log().append(tx, Leaf(prepared.sha256, Direction.RECEIVED, 1_790_000_000, salt))
+    message_leaves.append(tx, Log(), Leaf(prepared.sha256, Direction.RECEIVED, 1_790_000_000, salt))
     return message
 
 

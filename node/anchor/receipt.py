@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from node.anchor import checkpoint, proof
+from node.anchor import checkpoint, message_leaves, proof
 from node.anchor.checkpoint import Checkpoint
 from node.anchor.keys import LogKeys
 from node.anchor.leaf import Direction, Leaf
@@ -108,7 +108,7 @@ def make(tx: Reading, message_sha256: bytes, keys: LogKeys) -> Receipt | None:
     none, to a checkpoint of the log as it stands, signed here and now.
     """
     log = Log()
-    found = log.find(tx, message_sha256)
+    found = message_leaves.find(tx, message_sha256)
     if not found:
         return None
     index, leaf = found[0]

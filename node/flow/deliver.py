@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from node.anchor import message_leaves
 from node.anchor.leaf import Direction, Leaf
 from node.anchor.log import Log
 from node.base.address import Address
@@ -101,7 +102,7 @@ def deliver(tx: Writing, parcel: Parcel, order: Order, log: Log) -> int:
             remember(tx, order.letter, parcel.received, whose, junk=is_junk)
         if order.submitter:
             remember_sent(tx, order.letter, parcel.received, order.submitter, order.recipients)
-    return log.append(tx, Leaf(prepared.sha256, order.direction, parcel.received, parcel.salt))
+    return message_leaves.append(tx, log, Leaf(prepared.sha256, order.direction, parcel.received, parcel.salt))
 
 
 def _keep(tx: Writing, kept: _Kept, reader: Local, folder: str) -> None:

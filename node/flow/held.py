@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from node.anchor import message_leaves
 from node.anchor.leaf import Direction, Leaf
 from node.anchor.log import Log
 from node.base.address import parse_address
@@ -81,7 +82,7 @@ def hold(tx: Writing, parcel: Parcel, order: Order, log: Log, holding: Holding, 
         recipients=reached,
     )
     number = held.add(tx, message, parcel.summary)
-    leaf = log.append(tx, Leaf(prepared.sha256, order.direction, parcel.received, parcel.salt))
+    leaf = message_leaves.append(tx, log, Leaf(prepared.sha256, order.direction, parcel.received, parcel.salt))
     if holding.notices:
         for account_id in reached:
             if not held.has_since(tx, account_id, parcel.received - DAY, number):

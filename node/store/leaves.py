@@ -1,10 +1,10 @@
-"""The transparency log's rows: leaves, tree nodes, signed checkpoints, anchors. `node.anchor` knows what they mean."""
+"""The transparency log's rows beside the tree: leaves of messages, signed checkpoints, anchors."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from node.store import schema
@@ -14,10 +14,9 @@ from node.store.transaction import Reading, Row, Writing
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """One message's place in the log. `direction` is "in" or "out"; `time` is unix seconds."""
+    """What a message's entry was made of. `direction` is "received" or "submitted"; `time` is unix seconds."""
 
     index: int
-    leaf_hash: bytes
     salt: bytes
     message_sha256: bytes
     direction: str
@@ -47,9 +46,8 @@ class Anchor:
     time: int
 
 
-_LEAF, _NODE, _CHECKPOINT, _ANCHOR = schema.leaf, schema.node, schema.checkpoint, schema.anchor
+_LEAF, _CHECKPOINT, _ANCHOR = schema.leaf, schema.checkpoint, schema.anchor
 
-_COUNT = Statement(select(func.coalesce(func.max(_LEAF.c.index) + 1, 0)))
 _PUT_LEAF = Statement(adding(_LEAF))
 _GET_LEAF = Statement(select(_LEAF).where(same(_LEAF.c.index)))
 _FIND = Statement(select(_LEAF).where(same(_LEAF.c.message_sha256)).order_by(_LEAF.c.index))
@@ -57,8 +55,6 @@ _RANGE = Statement(
     select(_LEAF).where(_LEAF.c.index >= bindparam("start"), _LEAF.c.index < bindparam("stop")).order_by(_LEAF.c.index)
 )
 _FORGET = Statement(update(_LEAF).where(same(_LEAF.c.index, "leaf_index")).values(salt=bindparam("no_salt", b"")))
-_PUT_NODE = Statement(adding(_NODE))
-_GET_NODE = Statement(select(_NODE.c.hash).where(same(_NODE.c.level), same(_NODE.c.index)))
 _PUT_CHECKPOINT = Statement(
     (
         _put := upsert(_CHECKPOINT).values(size=bindparam("size"), note=bindparam("note"), time=bindparam("time"))
@@ -74,25 +70,11 @@ _ANCHOR_COVERING = Statement(
 _ANCHORS = Statement(select(_ANCHOR).order_by(_ANCHOR.c.id.desc()).limit(bindparam("limit")))
 
 
-def count(tx: Reading) -> int:
-    """How many leaves the log has."""
-    size: int = tx.value(_COUNT)
-    return size
-
-
 def put_leaf(  # noqa: PLR0917
-    tx: Writing, index: int, leaf_hash: bytes, salt: bytes, message_sha256: bytes, direction: str, time: int
+    tx: Writing, index: int, salt: bytes, message_sha256: bytes, direction: str, time: int
 ) -> None:
-    """Write the leaf at `index`; the log is append-only, so writing one twice is a bug."""
-    tx.execute(
-        _PUT_LEAF,
-        index=index,
-        leaf_hash=leaf_hash,
-        salt=salt,
-        message_sha256=message_sha256,
-        direction=direction,
-        time=time,
-    )
+    """Write what the entry at `index` was made of; writing it twice is a bug."""
+    tx.execute(_PUT_LEAF, index=index, salt=salt, message_sha256=message_sha256, direction=direction, time=time)
 
 
 def leaf(tx: Reading, index: int) -> Leaf | None:
@@ -114,23 +96,6 @@ def leaves(tx: Reading, start: int, stop: int) -> list[Leaf]:
 def forget(tx: Writing, index: int) -> None:
     """Shred a leaf's salt: the log stays whole, and nobody can connect the leaf with its message any more."""
     tx.execute(_FORGET, leaf_index=index)
-
-
-def put_node(tx: Writing, level: int, index: int, hash: bytes) -> None:
-    """Write a completed node of the tree; level 0 is the leaves' level."""
-    tx.execute(_PUT_NODE, level=level, index=index, hash=hash)
-
-
-def node(tx: Reading, level: int, index: int) -> bytes:
-    """A completed node's hash.
-
-    Raises:
-        LookupError: the tree is not that far.
-    """
-    found: bytes | None = tx.value(_GET_NODE, level=level, index=index)
-    if found is None:
-        raise LookupError(f"the log has no node {index} at level {level}")
-    return found
 
 
 def put_checkpoint(tx: Writing, size: int, note: bytes, time: int) -> None:

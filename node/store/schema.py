@@ -27,16 +27,23 @@ from node.store.schema_directory import (
     tenant,
     tenant_admin,
 )
+from node.store.schema_log import anchor, checkpoint, leaf, log_entry, log_pack, node
 
 __all__ = [  # what is imported; the tables below come along
     "alias",
+    "anchor",
+    "checkpoint",
     "delegate",
     "directory_change",
     "domain",
     "group_member",
+    "leaf",
+    "log_entry",
+    "log_pack",
     "mail_group",
     "metadata",
     "mirrored",
+    "node",
     "quota",
     "tenant",
     "tenant_admin",
@@ -354,32 +361,4 @@ head = _table(
     _int("floor"),  # lessons up to it do not count, since a reset
     _int("stale"),  # lessons taken back since it was made: above 0 it has to be made again
     _bytes("content"),  # ai.heads.Head
-)
-
-# --- the log ----------------------------------------------------------------------------------------------------------
-
-leaf = _table(
-    "leaf",
-    Column("index", Integer, primary_key=True, autoincrement=False),
-    _bytes("leaf_hash"),
-    _bytes("salt"),
-    _bytes("message_sha256", index=True),
-    _text("direction"),
-    _int("time"),
-)
-
-node = _table("node", _int("level", primary_key=True), _int("index", primary_key=True), _bytes("hash"), rowid=False)
-
-checkpoint = _table("checkpoint", _int("size", primary_key=True), _bytes("note"), _int("time"))
-
-anchor = _table(
-    "anchor",
-    _int("id", primary_key=True),
-    _int("size", index=True),
-    _bytes("root"),
-    _int("chain"),
-    _text("contract"),
-    _text("tx_hash"),
-    _int("block"),
-    _int("time"),
 )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from node.anchor import message_leaves
 from node.anchor.leaf import Direction, Leaf
 from node.anchor.log import Log
 from node.store.database import Database, Writing
@@ -52,7 +53,8 @@ def growing(database: Database) -> Grow:
         def work(tx: Writing) -> None:
             tx.touch(1)
             for message in messages:
-                log.append(tx, Leaf(hashlib.sha256(message).digest(), Direction.RECEIVED, TIME, os.urandom(32)))
+                leaf = Leaf(hashlib.sha256(message).digest(), Direction.RECEIVED, TIME, os.urandom(32))
+                message_leaves.append(tx, log, leaf)
 
         await database.write(work)
         return messages

@@ -231,7 +231,7 @@ async def main(folder):
         nursery.start_soon(keeper.run)
         while True:
             leaf = Leaf(os.urandom(32), Direction.RECEIVED, 1, os.urandom(32))
-            await database.write(lambda tx: Log().append(tx, leaf))
+            await database.write(lambda tx: Log().append(tx, leaf.entry))
             print((await keeper.anchor_now()).size, flush=True)
 
 trio.run(main, Path(sys.argv[1]))

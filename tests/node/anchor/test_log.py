@@ -9,10 +9,10 @@ from collections.abc import Awaitable, Callable
 import pytest
 import trio
 
-from node.anchor import merkle
+from node.anchor import merkle, message_leaves
 from node.anchor.leaf import Direction, Leaf
 from node.anchor.log import Log
-from node.store import leaves
+from node.store import leaves, tree
 from node.store.database import Database, Reading, Writing
 
 pytestmark = pytest.mark.anyio
@@ -22,6 +22,10 @@ Grow = Callable[[int], Awaitable[list[bytes]]]
 
 def made_up() -> Leaf:
     return Leaf(os.urandom(32), Direction.SUBMITTED, 1, os.urandom(32))
+
+
+def hashes_of(tx: Reading, size: int) -> list[bytes]:
+    return [merkle.leaf_hash(tree.entry(tx, index) or b"") for index in range(size)]
 
 
 def root_in_memory(hashes: list[bytes]) -> bytes:
@@ -35,7 +39,7 @@ async def test_roots_and_proofs_of_every_size(database: Database, log: Log, grow
     await grow(21)
 
     def check(tx: Reading) -> None:
-        hashes = [row.leaf_hash for row in leaves.leaves(tx, 0, 100)]
+        hashes = hashes_of(tx, 21)
         for size in range(22):
             root = log.root(tx, size)
             assert root == root_in_memory(hashes[:size])
@@ -55,7 +59,7 @@ async def test_a_refused_delivery_leaves_no_leaf_and_no_wrong_memory(database: D
 
     def refused(tx: Writing) -> None:
         for _ in range(7):
-            log.append(tx, made_up())
+            log.append(tx, os.urandom(32))
         raise RuntimeError("recipient gone")
 
     with pytest.raises(RuntimeError, match="gone"):
@@ -64,7 +68,7 @@ async def test_a_refused_delivery_leaves_no_leaf_and_no_wrong_memory(database: D
 
     def check(tx: Reading) -> None:
         assert log.size(tx) == 9
-        assert log.root(tx, 9) == root_in_memory([row.leaf_hash for row in leaves.leaves(tx, 0, 9)])
+        assert log.root(tx, 9) == root_in_memory(hashes_of(tx, 9))
 
     await database.read(check)
 
@@ -73,7 +77,7 @@ async def test_deliveries_that_share_a_commit_each_get_their_own_index(database:
     given: list[int] = []
 
     async def deliver() -> None:
-        given.append(await database.write(lambda tx: log.append(tx, made_up())))
+        given.append(await database.write(lambda tx: log.append(tx, os.urandom(32))))
 
     async with trio.open_nursery() as nursery:
         for _ in range(50):
@@ -83,18 +87,21 @@ async def test_deliveries_that_share_a_commit_each_get_their_own_index(database:
 
 async def test_a_message_is_found_by_its_hash_with_everything_its_leaf_says(database: Database, log: Log) -> None:
     leaf = made_up()
-    await database.write(lambda tx: [log.append(tx, made_up()), log.append(tx, leaf), log.append(tx, leaf)])
-    assert await database.read(lambda tx: log.find(tx, leaf.message_sha256)) == [(1, leaf), (2, leaf)]
-    assert await database.read(lambda tx: log.find(tx, bytes(32))) == []
+    await database.write(lambda tx: [message_leaves.append(tx, log, one) for one in (made_up(), leaf, leaf)])
+    assert await database.read(lambda tx: message_leaves.find(tx, leaf.message_sha256)) == [(1, leaf), (2, leaf)]
+    assert await database.read(lambda tx: message_leaves.find(tx, bytes(32))) == []
+    await database.write(lambda tx: leaves.forget(tx, 1))
+    assert await database.read(lambda tx: message_leaves.find(tx, leaf.message_sha256)) == [(2, leaf)]
+    assert await database.read(lambda tx: tree.entry(tx, 1)) == leaf.entry
 
 
 async def test_what_stands_in_the_database_is_what_the_encoding_says(database: Database, log: Log, grow: Grow) -> None:
     (message,) = await grow(1)
 
     def check(tx: Reading) -> None:
-        (index, leaf), row = log.find(tx, hashlib.sha256(message).digest())[0], leaves.leaf(tx, 0)
-        assert row is not None
-        assert (index, leaf.hash, leaf.direction) == (0, row.leaf_hash, Direction.RECEIVED)
+        ((index, leaf),) = message_leaves.find(tx, hashlib.sha256(message).digest())
+        assert (index, leaf.entry, leaf.direction) == (0, tree.entry(tx, 0), Direction.RECEIVED)
+        assert log.root(tx, 1) == leaf.hash
 
     await database.read(check)
 
@@ -103,3 +110,9 @@ async def test_a_root_beyond_the_log_is_a_lookup_error(database: Database, log: 
     await grow(3)
     with pytest.raises(LookupError):
         await database.read(lambda tx: log.root(tx, 4))
+
+
+async def test_an_entry_has_32_bytes(database: Database, log: Log) -> None:
+    with pytest.raises(ValueError, match="32 bytes"):
+        await database.write(lambda tx: log.append(tx, b"short"))
+    assert await database.read(log.size) == 0

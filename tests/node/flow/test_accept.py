@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from node.anchor import message_leaves
 from node.anchor.leaf import Direction
 from node.base.address import parse_address
 from node.base.reply import Reply
@@ -45,7 +46,7 @@ async def test_kept_for_everybody_with_one_leaf(house) -> None:
     assert [anns] == await house.contents(house.bob)
     assert anns.endswith(NOTE)
     assert await house.log_size() == 1
-    found = await house.premises.database.read(lambda tx: house.premises.log.find(tx, hashlib.sha256(anns).digest()))
+    found = await house.premises.database.read(lambda tx: message_leaves.find(tx, hashlib.sha256(anns).digest()))
     assert [(index, leaf.direction) for index, leaf in found] == [(0, Direction.RECEIVED)]
 
 

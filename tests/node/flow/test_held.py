@@ -8,6 +8,7 @@ import hashlib
 
 import pytest
 
+from node.anchor import message_leaves
 from node.anchor.leaf import Direction
 from node.base.errors import Permanent
 from node.checks.opinion import Opinion, Reason
@@ -53,7 +54,7 @@ async def test_held_mail_is_in_no_mailbox_and_in_the_log(house) -> None:
     content = await house.premises.blobs.read(message.blob_id)
     assert content.endswith(NOTE)
     sha256 = hashlib.sha256(content).digest()
-    found = await house.premises.database.read(lambda tx: house.premises.log.find(tx, sha256))
+    found = await house.premises.database.read(lambda tx: message_leaves.find(tx, sha256))
     assert [leaf.direction for _, leaf in found] == [Direction.RECEIVED]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import apsw
 import pytest
 
-from node.store import blobs, changes, leaves, mailboxes, spool
+from node.store import blobs, changes, leaves, mailboxes, spool, tree
 from node.store.accounts import Account
 from node.store.database import Database, Writing
 from node.store.spool import Entry
@@ -74,32 +74,36 @@ async def test_the_newest_change_is_never_trimmed(database: Database, account: A
 
 
 async def test_the_log_is_append_only(database: Database) -> None:
-    assert await database.read(leaves.count) == 0
+    assert await database.read(tree.size) == 0
+    for index in range(3):
+        await database.write(lambda tx, i=index: tree.put_entry(tx, i, bytes([i]) * 32))
+    assert await database.read(tree.size) == 3
+    assert await database.read(lambda tx: tree.entry(tx, 2)) == bytes([2]) * 32
+    assert await database.read(lambda tx: tree.entry(tx, 3)) is None
+    with pytest.raises(apsw.ConstraintError):
+        await database.write(lambda tx: tree.put_entry(tx, 1, bytes(32)))
+    await database.write(lambda tx: tree.put_node(tx, 1, 0, b"node"))
+    assert await database.read(lambda tx: tree.find_node(tx, 1, 0)) == b"node"
+    assert await database.read(lambda tx: tree.find_node(tx, 1, 1)) is None
+
+
+async def test_what_a_leaf_is_made_of_is_kept_until_its_salt_is_shredded(database: Database) -> None:
     for index in range(3):
         sha256 = bytes([index % 2]) * 32
-        await database.write(
-            lambda tx, i=index, s=sha256: leaves.put_leaf(tx, i, b"leaf", b"salt", s, "received", 100 + i)
-        )
-    assert await database.read(leaves.count) == 3
-    assert await database.read(lambda tx: leaves.leaf(tx, 1)) == leaves.Leaf(
-        1, b"leaf", b"salt", b"\1" * 32, "received", 101
-    )
+        await database.write(lambda tx, i=index, s=sha256: leaves.put_leaf(tx, i, b"salt", s, "received", 100 + i))
+    assert await database.read(lambda tx: leaves.leaf(tx, 1)) == leaves.Leaf(1, b"salt", b"\1" * 32, "received", 101)
     assert await database.read(lambda tx: leaves.leaf(tx, 3)) is None
     assert [one.index for one in await database.read(lambda tx: leaves.find(tx, bytes(32)))] == [0, 2]
     assert [one.index for one in await database.read(lambda tx: leaves.leaves(tx, 1, 3))] == [1, 2]
     with pytest.raises(apsw.ConstraintError):
-        await database.write(lambda tx: leaves.put_leaf(tx, 1, b"other", b"", bytes(32), "received", 1))
+        await database.write(lambda tx: leaves.put_leaf(tx, 1, b"", bytes(32), "received", 1))
     await database.write(lambda tx: leaves.forget(tx, 1))
     forgotten = await database.read(lambda tx: leaves.leaf(tx, 1))
     assert forgotten is not None
-    assert (forgotten.leaf_hash, forgotten.salt) == (b"leaf", b"")
+    assert (forgotten.message_sha256, forgotten.salt) == (b"\1" * 32, b"")
 
 
-async def test_nodes_checkpoints_and_anchors(database: Database) -> None:
-    await database.write(lambda tx: leaves.put_node(tx, 1, 0, b"node"))
-    assert await database.read(lambda tx: leaves.node(tx, 1, 0)) == b"node"
-    with pytest.raises(LookupError):
-        await database.read(lambda tx: leaves.node(tx, 1, 1))
+async def test_checkpoints_and_anchors(database: Database) -> None:
     assert await database.read(leaves.latest_checkpoint) is None
     for size, note in ((5, b"five"), (9, b"nine"), (9, b"nine again"), (7, b"seven")):
         await database.write(lambda tx, s=size, n=note: leaves.put_checkpoint(tx, s, n, 1))
