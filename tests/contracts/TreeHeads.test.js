@@ -47,7 +47,7 @@ describe("TreeHeads", () => {
     await expect(first.sendTransaction({ to: contract.target, data: "0xdeadbeef" })).to.be.revert(ethers);
   });
 
-  it("costs less than 36,000 gas a head after the first", async () => {
+  it("costs less than 36,000 gas a head after the first [gas]", async () => {
     await contract.anchor(7n, ROOT);
     const receipt = await (await contract.anchor(8n, LATER)).wait();
     expect(receipt.gasUsed).to.be.lessThan(36_000n);

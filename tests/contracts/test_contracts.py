@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import subprocess
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+from node.anchor import governance, registry
+
+if TYPE_CHECKING:
+    from tests.conftest import TokenChain
 
 ROOT = Path(__file__).parents[2]
 
@@ -27,20 +34,58 @@ def node() -> Path:
     return node_binary()
 
 
-def run(node: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+HARDHAT = "node_modules/hardhat/dist/src/cli.js"
+ANVILS_FIRST_KEY = (
+    "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"  # public, worth nothing anywhere
+)
+
+
+def run(node: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     # A proxy that answers nothing: whatever reached for the network would fail here.
     environment = os.environ | {
         "HARDHAT_DISABLE_TELEMETRY_PROMPT": "true",
         "HTTPS_PROXY": "http://127.0.0.1:9",
         "PATH": f"{node.parent}:{os.environ['PATH']}",
+        **variables,
     }
     command = [str(node), *arguments]
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False)
 
 
 def test_hardhat_tests_pass_offline_and_the_committed_artifact_is_current(node: Path) -> None:
-    tested = run(node, "node_modules/hardhat/dist/src/cli.js", "test")
+    tested = run(node, HARDHAT, "test")
     assert tested.returncode == 0, tested.stdout + tested.stderr
-    assert "31 passing" in tested.stdout
+    assert "37 passing" in tested.stdout
     compared = run(node, "contracts/artifact.js", "--check")
     assert compared.returncode == 0, compared.stderr
+
+
+def test_the_contracts_stay_where_they_are() -> None:
+    assert registry.ADDRESS == "0x96bdC0593a00F04f5E48B61105Dc42e1c8C8bC65"  # it is on chains: it never changes
+    assert governance.ADDRESS == "0xD8d15e089e6887254DBFaDe730656e1AEE5e2DD0"
+
+
+def test_every_line_of_every_deployed_contract_is_reached(node: Path) -> None:
+    tested = run(node, HARDHAT, "test", "--coverage", "--grep-exclude", r"\[gas\]")
+    assert tested.returncode == 0, tested.stdout + tested.stderr
+    reached = run(node, "contracts/coverage.js")
+    assert reached.returncode == 0, reached.stderr
+    for contract in ("Governance", "Registry", "TreeHeads", "WalletVerdict"):
+        assert f"{contract}.sol" in reached.stdout
+
+
+def test_the_deployment_script_on_anvil(node: Path, token_chain: TokenChain) -> None:
+    def deploy() -> list[dict[str, object]]:
+        script = ("run", "--no-compile", "contracts/deploy/deploy.js", "--network", "chain")
+        done = run(node, HARDHAT, *script, WAXSEAL_RPC_URL=token_chain.url, WAXSEAL_DEPLOYER_KEY=ANVILS_FIRST_KEY)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+
+    first, again = deploy(), deploy()
+    assert [(one["contract"], one["address"]) for one in first] == [
+        ("Registry", registry.ADDRESS),
+        ("Governance", governance.ADDRESS),
+    ]
+    assert [one["deployed"] for one in first + again] == [True, True, False, False]
+    for contract in (registry.CONTRACT, governance.CONTRACT):
+        assert token_chain.ask("eth_getCode", contract.address, "latest") == "0x" + contract.deployed.hex()
