@@ -83,6 +83,17 @@ class Outcome(Enum):
         """The byte at offset 74; numbers once given stay."""
         return _CODES[self]
 
+    @classmethod
+    def of(cls, code: int) -> Outcome:
+        """The outcome of a byte.
+
+        Raises:
+            ValueError: there is none.
+        """
+        if code not in _OUTCOMES:
+            raise ValueError(f"{code} is no outcome")
+        return _OUTCOMES[code]
+
 
 _CODES = {Outcome.INBOX: 1, Outcome.JUNK: 2, Outcome.HELD: 3, Outcome.SENT: 4, Outcome.DIVIDED: 5}
 _OUTCOMES = {code: outcome for outcome, code in _CODES.items()}
@@ -181,9 +192,7 @@ def decode(encoded: bytes) -> Leaf | EventLeaf:
     if kind == MESSAGE:
         return Leaf(message, _DIRECTIONS[direction], time, salt)
     outcome, policy = _VERDICT.unpack(encoded[_MESSAGE.size :])
-    if outcome not in _OUTCOMES:
-        raise ValueError(f"{outcome} is no outcome")
-    return Leaf(message, _DIRECTIONS[direction], time, salt, _OUTCOMES[outcome], policy)
+    return Leaf(message, _DIRECTIONS[direction], time, salt, Outcome.of(outcome), policy)
 
 
 def _check(sha256: bytes, salt: bytes, time: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, func, or_, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from node.store import schema
@@ -14,13 +14,23 @@ from node.store.transaction import Reading, Row, Writing
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """What a message's entry was made of. `direction` is "received" or "submitted"; `time` is unix seconds."""
+    """What a message's entry in the log was made of.
+
+    Attributes:
+        salt, message_sha256: b"" once they were forgotten.
+        direction: "received" or "submitted".
+        time: unix seconds.
+        outcome: code of what became of the message; None for a leaf that does not say, as is `policy`.
+        policy: hash of the policy that was in force.
+    """
 
     index: int
     salt: bytes
     message_sha256: bytes
     direction: str
     time: int
+    outcome: int | None = None
+    policy: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +59,41 @@ class Anchor:
 _LEAF, _CHECKPOINT, _ANCHOR = schema.leaf, schema.checkpoint, schema.anchor
 
 _PUT_LEAF = Statement(adding(_LEAF))
-_GET_LEAF = Statement(select(_LEAF).where(same(_LEAF.c.index)))
-_FIND = Statement(select(_LEAF).where(same(_LEAF.c.message_sha256)).order_by(_LEAF.c.index))
-_RANGE = Statement(
-    select(_LEAF).where(_LEAF.c.index >= bindparam("start"), _LEAF.c.index < bindparam("stop")).order_by(_LEAF.c.index)
+_WHOLE = select(*(c for c in _LEAF.c if c.name != "policy"), schema.policy.c.hash).outerjoin(
+    schema.policy, schema.policy.c.number == _LEAF.c.policy
 )
-_FORGET = Statement(update(_LEAF).where(same(_LEAF.c.index, "leaf_index")).values(salt=bindparam("no_salt", b"")))
+_GET_LEAF = Statement(_WHOLE.where(same(_LEAF.c.index)))
+_FIND = Statement(_WHOLE.where(same(_LEAF.c.message_sha256)).order_by(_LEAF.c.index))
+_RANGE = Statement(
+    _WHOLE.where(_LEAF.c.index >= bindparam("start"), _LEAF.c.index < bindparam("stop")).order_by(_LEAF.c.index)
+)
+_FORGETTING = update(_LEAF).values(salt=bindparam("no_salt", b""), message_sha256=bindparam("no_hash", b""))
+_FORGET = Statement(_FORGETTING.where(same(_LEAF.c.index, "leaf_index")))
+_FORGET_MESSAGE = Statement(
+    _FORGETTING.where(
+        same(_LEAF.c.message_sha256, "message"),
+        or_(_LEAF.c.direction == "received", _LEAF.c.time < bindparam("sent_before")),
+    )
+)
+_FORGET_SENT = Statement(  # of those in a window of the log, what is on this node no longer in any mailbox or queue
+    _FORGETTING.where(
+        _LEAF.c.index.between(bindparam("first"), bindparam("last")),
+        _LEAF.c.message_sha256 != bindparam("empty", b""),
+        _LEAF.c.direction == "submitted",
+        _LEAF.c.time < bindparam("before"),
+        _LEAF.c.message_sha256.not_in(
+            select(schema.blob.c.sha256).where(schema.blob.c.sha256 == _LEAF.c.message_sha256)
+        ),
+    ).returning(_LEAF.c.index)
+)
+_NEXT = (
+    select(_LEAF.c.index, _LEAF.c.time)
+    .where(_LEAF.c.index >= bindparam("first"))
+    .order_by(_LEAF.c.index)
+    .limit(bindparam("limit"))
+    .subquery()
+)
+_LAST_BEFORE = Statement(select(func.max(_NEXT.c.index)).where(_NEXT.c.time < bindparam("before")))
 _PUT_CHECKPOINT = Statement(
     (
         _put := upsert(_CHECKPOINT).values(size=bindparam("size"), note=bindparam("note"), time=bindparam("time"))
@@ -70,11 +109,18 @@ _ANCHOR_COVERING = Statement(
 _ANCHORS = Statement(select(_ANCHOR).order_by(_ANCHOR.c.id.desc()).limit(bindparam("limit")))
 
 
-def put_leaf(  # noqa: PLR0917
-    tx: Writing, index: int, salt: bytes, message_sha256: bytes, direction: str, time: int
-) -> None:
-    """Write what the entry at `index` was made of; writing it twice is a bug."""
-    tx.execute(_PUT_LEAF, index=index, salt=salt, message_sha256=message_sha256, direction=direction, time=time)
+def put_leaf(tx: Writing, leaf: Leaf, policy: int | None = None) -> None:
+    """Write what an entry was made of; writing it twice is a bug. `policy`: number of the one the leaf names."""
+    tx.execute(
+        _PUT_LEAF,
+        index=leaf.index,
+        salt=leaf.salt,
+        message_sha256=leaf.message_sha256,
+        direction=leaf.direction,
+        time=leaf.time,
+        outcome=leaf.outcome,
+        policy=policy,
+    )
 
 
 def leaf(tx: Reading, index: int) -> Leaf | None:
@@ -96,6 +142,28 @@ def leaves(tx: Reading, start: int, stop: int) -> list[Leaf]:
 def forget(tx: Writing, index: int) -> None:
     """Shred a leaf's salt: the log stays whole, and nobody can connect the leaf with its message any more."""
     tx.execute(_FORGET, leaf_index=index)
+
+
+def forget_message(tx: Writing, message_sha256: bytes, sent_before: int) -> None:
+    """Shred the salts of a message that was deleted for good: all where it was received, and where it was submitted
+    before `sent_before` (unix seconds); its sender may want a receipt of the others yet."""
+    tx.execute(_FORGET_MESSAGE, message=message_sha256, sent_before=sent_before)
+
+
+def forget_sent(tx: Writing, first: int, before: int, limit: int) -> tuple[int, int]:
+    """Shred the salts of messages that were submitted before `before` and are on this node no longer.
+
+    Args:
+        first: index to begin at.
+        limit: leaves looked at.
+
+    Returns:
+        The index to begin at next time, and how many salts went.
+    """
+    last = tx.value(_LAST_BEFORE, first=first, limit=limit, before=before)
+    if last is None:
+        return first, 0
+    return last + 1, len(tx.execute(_FORGET_SENT, first=first, last=last, before=before))
 
 
 def put_checkpoint(tx: Writing, size: int, note: bytes, time: int) -> None:

@@ -15,6 +15,7 @@ from node.store.columns import octets as _bytes
 from node.store.columns import of as _of
 from node.store.columns import table as _table
 from node.store.columns import words as _text
+from node.store.schema_audit import audit_event, policy
 from node.store.schema_directory import (
     alias,
     delegate,
@@ -32,6 +33,7 @@ from node.store.schema_log import anchor, checkpoint, leaf, log_entry, log_pack,
 __all__ = [  # what is imported; the tables below come along
     "alias",
     "anchor",
+    "audit_event",
     "checkpoint",
     "delegate",
     "directory_change",
@@ -44,6 +46,7 @@ __all__ = [  # what is imported; the tables below come along
     "metadata",
     "mirrored",
     "node",
+    "policy",
     "quota",
     "tenant",
     "tenant_admin",

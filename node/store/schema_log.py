@@ -30,6 +30,8 @@ leaf = table(  # what the entries of messages were made of
     octets("message_sha256", index=True),
     words("direction"),
     number("time"),
+    Column("outcome", Integer),  # anchor.leaf.Outcome's code; null, as is policy: a leaf of kind 1
+    Column("policy", Integer),  # policy.number
 )
 
 checkpoint = table("checkpoint", number("size", primary_key=True), octets("note"), number("time"))

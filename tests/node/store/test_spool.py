@@ -90,17 +90,18 @@ async def test_the_log_is_append_only(database: Database) -> None:
 async def test_what_a_leaf_is_made_of_is_kept_until_its_salt_is_shredded(database: Database) -> None:
     for index in range(3):
         sha256 = bytes([index % 2]) * 32
-        await database.write(lambda tx, i=index, s=sha256: leaves.put_leaf(tx, i, b"salt", s, "received", 100 + i))
+        row = leaves.Leaf(index, b"salt", sha256, "received", 100 + index)
+        await database.write(lambda tx, row=row: leaves.put_leaf(tx, row))
     assert await database.read(lambda tx: leaves.leaf(tx, 1)) == leaves.Leaf(1, b"salt", b"\1" * 32, "received", 101)
     assert await database.read(lambda tx: leaves.leaf(tx, 3)) is None
     assert [one.index for one in await database.read(lambda tx: leaves.find(tx, bytes(32)))] == [0, 2]
     assert [one.index for one in await database.read(lambda tx: leaves.leaves(tx, 1, 3))] == [1, 2]
     with pytest.raises(apsw.ConstraintError):
-        await database.write(lambda tx: leaves.put_leaf(tx, 1, b"", bytes(32), "received", 1))
+        await database.write(lambda tx: leaves.put_leaf(tx, leaves.Leaf(1, b"", bytes(32), "received", 1)))
     await database.write(lambda tx: leaves.forget(tx, 1))
     forgotten = await database.read(lambda tx: leaves.leaf(tx, 1))
     assert forgotten is not None
-    assert (forgotten.message_sha256, forgotten.salt) == (b"\1" * 32, b"")
+    assert (forgotten.message_sha256, forgotten.salt) == (b"", b"")
 
 
 async def test_checkpoints_and_anchors(database: Database) -> None:
