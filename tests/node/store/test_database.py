@@ -27,6 +27,12 @@ from node.store.database import Database, Reading, Writing
 pytestmark = pytest.mark.anyio
 
 
+def endless(tx: Reading) -> None:
+    tx._cursor.execute(
+        "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n"
+    ).fetchall()
+
+
 def writer_of(database: Database) -> apsw.Connection:
     return database._writer._connection
 
@@ -136,17 +142,47 @@ async def test_a_unit_cancelled_while_it_runs_is_done_whole(database: Database) 
 async def test_a_cancelled_query_stops(database: Database) -> None:
     started = threading.Event()
 
-    def endless(tx: Reading) -> None:
+    def begun(tx: Reading) -> None:
         started.set()
-        tx._cursor.execute(
-            "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n"
-        ).fetchall()
+        endless(tx)
 
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(database.read, endless)
+        nursery.start_soon(database.read, begun)
         await trio.to_thread.run_sync(started.wait)
         nursery.cancel_scope.cancel()
     assert await database.read(domains.listing) == []
+
+
+async def test_a_long_query_holds_nobody_up(database: Database) -> None:
+    running, go_on = threading.Event(), threading.Event()
+
+    def long(_tx: Reading) -> None:
+        running.set()
+        go_on.wait()
+
+    async with trio.open_nursery() as nursery:
+        for query in (domains.listing, long, *[domains.listing] * 5):
+            nursery.start_soon(database.read, query)
+        await trio.to_thread.run_sync(running.wait)
+        for _ in range(5):
+            assert await database.read(domains.listing) == []
+        go_on.set()
+
+
+async def test_an_answer_does_not_wait_for_a_long_query_behind_it(tmp_path: Path) -> None:
+    answered, go_on = trio.Event(), threading.Event()
+
+    async def short() -> None:
+        assert await database.read(domains.listing) == []
+        answered.set()
+
+    async with Database.open(tmp_path / "one.sqlite", readers=1) as database, trio.open_nursery() as nursery:
+        for start in (partial(database.read, lambda _tx: go_on.wait()), short, partial(database.read, endless)):
+            nursery.start_soon(start)
+            await trio.testing.wait_all_tasks_blocked()
+        go_on.set()
+        await answered.wait()
+        nursery.cancel_scope.cancel()
 
 
 async def test_watchers_hear_of_commits_that_touch_them(database: Database, account: Account) -> None:
