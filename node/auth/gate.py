@@ -197,6 +197,8 @@ class Gate:
 
     async def _wait_for_twin(self, digest: bytes) -> bool:
         """A client opens five connections at once with one password: the first derives, the others wait here."""
+        if digest not in self._running:
+            return True
         with trio.move_on_after(PATIENCE_SECONDS):
             while (running := self._running.get(digest)) is not None:
                 await running.wait()

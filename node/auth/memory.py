@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import secrets
 from collections import OrderedDict
@@ -40,10 +39,9 @@ class Memory:
 
     def digest(self, *parts: bytes) -> bytes:
         """The name under which credentials are remembered."""
-        mac = hmac.new(self._key, digestmod=hashlib.sha256)
-        for part in parts:  # each with its length, so that no two splits of the same octets meet
-            mac.update(len(part).to_bytes(4, "big") + part)
-        return mac.digest()
+        # Each with its length, so that no two splits of the same octets meet.
+        framed = b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+        return hmac.digest(self._key, framed, "sha256")
 
     def recall(self, digest: bytes) -> Known | None:
         """What is remembered, unless it is stale."""

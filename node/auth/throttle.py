@@ -6,6 +6,7 @@ import ipaddress
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import trio
 
@@ -69,6 +70,7 @@ class Throttle:
         return len(self._records)
 
 
+@lru_cache(maxsize=4096)
 def network(peer: str) -> str:
     """The peer as it is counted: one IPv4 address, or one IPv6 /64 (the smallest block a customer gets)."""
     try:

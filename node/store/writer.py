@@ -68,7 +68,10 @@ class Writer:
 
         Cancelled while it waits, the work is not done at all; cancelled while it runs, it is awaited to the end.
         """
-        await self._room.acquire()
+        if self._room.value:
+            self._room.acquire_nowait()  # spares a turn of the scheduler: the wait below is one
+        else:
+            await self._room.acquire()
         try:
             if self._closed:
                 raise Temporary("the mail store is closing: try again once the node is up")
