@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from identity import jose
-from identity.credentials import presentation
+from identity.credentials import linked, presentation
 from identity.credentials.credential import Credential
-from identity.credentials.verify import Verifier
+from identity.credentials.linked import LinkedPresentation, Proofs
+from identity.credentials.verify import NO_PROOFS, Verifier
 from identity.did import syntax
 from identity.did.document import Method, Purpose
 from identity.did.resolve import Resolver
@@ -30,18 +31,23 @@ class Proof:
     Attributes:
         did: who is said to be there.
         nonce: of the challenge that it answers.
-        credentials: compact tokens that are shown with it.
-        token: what is signed.
+        credentials: compact tokens, or JSON with an embedded proof, that are shown with it.
+        signed: the token, or the presentation with an embedded proof.
     """
 
     did: Did
     nonce: str
     credentials: tuple[str, ...]
-    token: Token
+    signed: Token | LinkedPresentation
 
 
 def read(compact: str) -> Proof | Refusal:
-    """Take a proof apart: a presentation, or a self-issued ID token."""
+    """Take a proof apart: a presentation, or a self-issued ID token; a presentation may also be JSON (`linked`)."""
+    if linked.is_linked(compact):
+        shown_here = linked.read_presentation(compact)
+        if isinstance(shown_here, Refusal):
+            return shown_here
+        return Proof(shown_here.holder, shown_here.nonce, shown_here.credentials, shown_here)
     token = jose.read(compact, MAX_LENGTH)
     if isinstance(token, Refusal):
         return token
@@ -68,18 +74,25 @@ def judge(proof: Proof, audiences: Set[str], now: datetime) -> Refusal | None:
         audiences: our names, compared letter for letter.
         now: aware.
     """
-    audience = proof.token.claims.get("aud")
+    signed = proof.signed
+    audience = signed.claims.get("aud") if isinstance(signed, Token) else signed.domain
     if isinstance(audience, list) and len(audience) == 1:
         audience = audience[0]
     # A proof made for another site must never open this one: that is what phishing pages relay.
     if not isinstance(audience, str) or audience not in audiences:
         return Refusal(Reason.WRONG_AUDIENCE, f"the proof was made for another site than {min(audiences)}")
-    return jose.judge_times(proof.token.claims, now)
+    return (
+        jose.judge_times(signed.claims, now) if isinstance(signed, Token) else linked.judge_created(signed.created, now)
+    )
 
 
-async def verify(proof: Proof, resolver: Resolver) -> Method | Refusal:
-    """Make sure that the DID itself signed, with a key for authentication."""
-    return await jose.verify(proof.token, proof.did, Purpose.AUTHENTICATION, resolver)
+async def verify(proof: Proof, resolver: Resolver, proofs: Proofs | None = None) -> Method | Refusal:
+    """Make sure that the DID itself signed, with a key for authentication; `proofs` checks embedded proofs."""
+    signed = proof.signed
+    if isinstance(signed, Token):
+        return await jose.verify(signed, proof.did, Purpose.AUTHENTICATION, resolver)
+    refusal = NO_PROOFS if proofs is None else await proofs.check(signed.question)
+    return signed.method if refusal is None else refusal
 
 
 async def verify_credentials(proof: Proof, verifier: Verifier, now: datetime) -> tuple[Credential, ...] | Refusal:

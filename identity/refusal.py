@@ -35,6 +35,7 @@ class Reason(StrEnum):
     UNRESOLVABLE = "unresolvable"
     REVOKED = "revoked"
     NOT_VERIFIED = "not-verified"
+    UNCHECKED = "unchecked"
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,15 @@ def read(token: Token) -> Credential | Refusal:
         return Refusal(Reason.MALFORMED, f"the credential cannot be read: {error}")
 
 
+def read_plain(body: Mapping[str, Any]) -> Credential:
+    """Read a credential of VCDM 1.1 that stands by itself, in no token.
+
+    Raises:
+        ValueError: it cannot be read.
+    """
+    return _version_1({"vc": body})
+
+
 def _version_1(claims: Mapping[str, Any]) -> Credential:
     body = claims["vc"]
     if not isinstance(body, dict) or not begins_with(body, V1):
@@ -70,8 +79,8 @@ def _version_1(claims: Mapping[str, Any]) -> Credential:
         if len(subjects) != 1 or subjects[0].get("id", claims["sub"]) != claims["sub"]:
             raise ValueError("sub and credentialSubject differ")
         subjects = ({**subjects[0], "id": claims["sub"]},)
-    starts = (moment(claims, "nbf"), _time(body, "issuanceDate"))
-    ends = (moment(claims, "exp"), _time(body, "expirationDate"))
+    starts = (moment(claims, "nbf"), time_at(body, "issuanceDate"))
+    ends = (moment(claims, "exp"), time_at(body, "expirationDate"))
     return Credential(
         version=1,
         issuer=party("issuer", claims.get("iss"), body.get("issuer")),
@@ -88,8 +97,8 @@ def _version_2(token: Token) -> Credential:
     body = token.claims
     if token.kind not in ("vc+jwt", "", "jwt") or not begins_with(body, V2) or "vp" in body:
         raise ValueError("the payload is no credential of VCDM 2.0")
-    ends = (moment(body, "exp"), _time(body, "validUntil"))
-    starts = (moment(body, "nbf"), _time(body, "validFrom"))
+    ends = (moment(body, "exp"), time_at(body, "validUntil"))
+    starts = (moment(body, "nbf"), time_at(body, "validFrom"))
     return Credential(
         version=2,
         issuer=party("issuer", body.get("iss"), body.get("issuer")),
@@ -146,7 +155,12 @@ def _objects(body: Mapping[str, Any], name: str, most: int) -> tuple[Mapping[str
     return tuple(listed)
 
 
-def _time(body: Mapping[str, Any], name: str) -> datetime | None:
+def time_at(body: Mapping[str, Any], name: str) -> datetime | None:
+    """A member that is a time with a time zone, or None when absent.
+
+    Raises:
+        ValueError: it is none.
+    """
     value = body.get(name)
     if value is None:
         return None

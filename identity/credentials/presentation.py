@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,7 @@ from identity.refusal import Reason, Refusal
 MAX_CREDENTIALS = 8
 ENVELOPE = "data:application/vc+jwt,"
 _SUITE = Refusal(
-    Reason.UNKNOWN_SUITE, "credentials are accepted as signed tokens (JWT) only, not with an embedded proof"
+    Reason.UNKNOWN_SUITE, "a presentation of VCDM 2.0 shows credentials as signed tokens (JWT) only, in their envelopes"
 )
 
 
@@ -24,7 +25,7 @@ class Presentation:
 
     Attributes:
         holder: who shows it, and must have signed it.
-        credentials: compact tokens, of which nothing is known yet.
+        credentials: compact tokens, or JSON with an embedded proof, of which nothing is known yet.
     """
 
     holder: Did
@@ -76,8 +77,8 @@ def _listed(body: Mapping[str, Any], read_one: Any) -> tuple[str, ...]:
 
 
 def _compact(value: object) -> str:
-    if isinstance(value, dict):
-        raise _UnknownSuite
+    if isinstance(value, dict):  # with an embedded proof
+        return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
     if not isinstance(value, str):
         raise ValueError("a credential is no token")  # noqa: TRY004 - what came in is wrong, not our call
     return value

@@ -24,7 +24,7 @@ MAX_DECIMALS = 77  # 10**78 is over 2**256: no balance could ever reach one whol
 _NODES = ("any", "all", "not", "chain", "credential", "did", "group")
 _HIGHEST = 1 << 256
 
-Name = Annotated[str, Field(min_length=1, max_length=100)]
+Name = Annotated[str, Field(min_length=1, max_length=200)]
 Did = Annotated[str, Field(pattern=r"^did:[a-z0-9]+:[A-Za-z0-9._:%-]{1,1000}$")]
 
 

@@ -10,9 +10,11 @@ from datetime import UTC, datetime
 import identity.refusal
 from identity import did_login
 from identity.credentials.credential import Credential
+from identity.credentials.linked import Proofs
 from identity.credentials.verify import Verifier
 from identity.did.document import Method
 from identity.did.resolve import SelfContained
+from identity.did.syntax import Did
 from identity.did_login import Proof
 from node.auth.blocks import Blocks
 from node.auth.challenges import USED, Challenges
@@ -65,6 +67,7 @@ class DidLogin:
         sessions: opens the session.
         resolver: finds the DIDs' keys.
         origin: what proofs must be made for, "https://mail.example.org".
+        proofs: checks embedded proofs; None refuses them.
         blocks: the node's list of networks that are shut out; None asks none.
         clock: unix seconds.
     """
@@ -76,13 +79,14 @@ class DidLogin:
         resolver: DidResolver,
         origin: str,
         *,
+        proofs: Proofs | None = None,
         blocks: Blocks | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._database = database
         self._sessions = sessions
         self._resolver = resolver
-        self._verifier = Verifier(resolver, resolver)
+        self._verifier = Verifier(resolver, resolver, proofs)
         self._origin = origin
         self._domain = origin.partition("://")[2]
         self._clock = clock
@@ -117,7 +121,7 @@ class DidLogin:
             return _as_ours(unfit)
         if not fresh:
             return USED
-        account = await self._database.read(lambda tx: accounts.bound(tx, str(proof.did)))  # 3
+        account = await self._database.read(lambda tx: accounts.bound(tx, subject_of(proof.did)))  # 3
         refusal = await self._prove(proof, account)  # 4
         if refusal is not None or account is None:
             return refusal or _UNBOUND
@@ -133,7 +137,7 @@ class DidLogin:
     async def _prove(self, proof: Proof, account: Account | None) -> Refusal | None:
         """Whether the DID signed. A stranger's DID is judged by what it says itself, and nothing is fetched for it."""
         resolver = SelfContained() if account is None else self._resolver
-        method = await did_login.verify(proof, resolver)
+        method = await did_login.verify(proof, resolver, self._verifier.proofs)
         if isinstance(method, Method):
             return _UNBOUND if account is None else None
         log.info("did login not proved", bound=account is not None, reason=method.reason.value)
@@ -149,10 +153,18 @@ class DidLogin:
                 shown_credentials.put(tx, account_id, Shown(token, str(proof.did), now, ends))
 
     def _open(self, tx: Writing, proof: Proof, held: tuple[Credential, ...], account: Account) -> DidLoggedIn | Refusal:
-        owner = accounts.bound(tx, str(proof.did))
+        owner = accounts.bound(tx, subject_of(proof.did))
         if owner is None or owner.id != account.id:
             return _UNBOUND
         return DidLoggedIn(account, self._sessions.begin(tx, account), str(proof.did), held)
+
+
+def subject_of(did: Did) -> str:
+    """The name under which a DID is bound: a did:pkh of Ethereum is the wallet, whichever chain it names."""
+    chain, _, account = did.id.partition(":")
+    if did.method == "pkh" and chain == "eip155":
+        return f"eip155:{account.partition(':')[2]}".lower()
+    return str(did)
 
 
 def _as_ours(refusal: identity.refusal.Refusal) -> Refusal:

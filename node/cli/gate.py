@@ -25,6 +25,7 @@ from node.directory.resolve import readers, resolve
 from node.net.chain.did_registry import registries
 from node.net.chain.reader import open_readers
 from node.net.did_resolver import DidResolver
+from node.net.linked_proofs import DidkitProofs
 from node.net.public_https import PublicHttps
 from node.store import accounts, domains, gates
 from node.store.database import Database, Reading, Writing
@@ -151,7 +152,9 @@ async def _ask(settings: Settings, database: Database, rule: Rule, revoke: str, 
     https = PublicHttps() if settings.did.resolve_web else None
     async with open_readers(settings.chains, settings.gates.fresh_seconds) as readers:
         resolver = DidResolver(https, registries(readers, settings.did.registries))
-        evidence = KeptEvidence(database, Verifier(resolver, resolver), Memberships(database), time.time)
+        evidence = KeptEvidence(
+            database, Verifier(resolver, resolver, DidkitProofs()), Memberships(database), time.time
+        )
         return await Evaluator(readers, evidence).judge(rule, revoke, holder, time.time())
 
 

@@ -33,6 +33,7 @@ from node.net.chain.did_registry import registries
 from node.net.chain.embedded import EmbeddedChain
 from node.net.chain.reader import open_readers
 from node.net.did_resolver import DidResolver
+from node.net.linked_proofs import DidkitProofs
 from node.net.public_https import PublicHttps
 from node.service.folders import Folders
 from node.service.judges import open_panel
@@ -55,6 +56,7 @@ class Rooms:
     scram: ScramLogin
     doorkeeper: Doorkeeper
     resolver: DidResolver
+    linked: DidkitProofs
     guests: Guests
     premises: Premises
     classifier: ContentClassifier
@@ -98,7 +100,8 @@ async def open_rooms(settings: Settings) -> AsyncIterator[Rooms]:
         resolver = DidResolver(
             PublicHttps() if settings.did.resolve_web else None, registries(readers, settings.did.registries)
         )
-        evidence = KeptEvidence(database, Verifier(resolver, resolver), Memberships(database), time.time)
+        linked = DidkitProofs()
+        evidence = KeptEvidence(database, Verifier(resolver, resolver, linked), Memberships(database), time.time)
         doorkeeper = Doorkeeper(database, Evaluator(readers, evidence), settings.gates.grace_minutes * 60)
         blocks = Blocks(database, _policy(settings.logins))
         gate = Gate(database, doorkeeper, Brake(blocks))
@@ -112,6 +115,7 @@ async def open_rooms(settings: Settings) -> AsyncIterator[Rooms]:
             scram=ScramLogin(database, gate),
             doorkeeper=doorkeeper,
             resolver=resolver,
+            linked=linked,
             guests=Guests(database, doorkeeper, settings.gates.ends_within_seconds),
             premises=premises,
             classifier=classifier,

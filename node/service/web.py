@@ -54,6 +54,7 @@ def web_app(rooms: Rooms, ports: Ports, oauth: Provider | None = None) -> WebApp
         web,
         contracts=contracts,
         resolver=rooms.resolver,
+        linked=rooms.linked,
         issuer=issuer_of(rooms.folders) if settings.did.publish else None,
         doorkeeper=rooms.doorkeeper,
         signup=settings.signup,

@@ -7,10 +7,8 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 import identity.refusal
-from identity import jose
-from identity.credentials import credential
 from identity.credentials.credential import Credential
-from identity.credentials.verify import Verifier
+from identity.credentials.verify import Verifier, unverified
 from identity.did import syntax
 from identity.did.syntax import Did
 from identity.gates.claims import fits
@@ -23,8 +21,8 @@ from node.store import shown_credentials
 from node.store.database import Database
 from node.store.shown_credentials import Shown
 
-# What may be otherwise in a minute: a document or a status list that cannot be fetched now.
-_PASSING = frozenset({Reason.UNRESOLVABLE, Reason.UNKNOWN_STATUS})
+# What may be otherwise in a minute: a document or a status list that cannot be fetched now, a check that failed.
+_PASSING = frozenset({Reason.UNRESOLVABLE, Reason.UNKNOWN_STATUS, Reason.UNCHECKED})
 
 
 class Groups(Protocol):
@@ -69,7 +67,7 @@ class KeptEvidence:
         trouble: identity.refusal.Refusal | None = None
         for one in shown:
             did = syntax.parse(one.holder)
-            if not isinstance(did, Did) or one.holder not in holder.subjects:  # 2
+            if not isinstance(did, Did) or not holder.is_known_as(one.holder):  # 2
                 continue
             found = await self._verified(one, did, wanted)
             if isinstance(found, Credential):
@@ -112,8 +110,7 @@ class KeptEvidence:
 
 
 def _claims_to_be(token: str, wanted: Wanted) -> bool:
-    read = jose.read(token)
-    found = credential.read(read) if isinstance(read, jose.Token) else read
+    found = unverified(token)
     return isinstance(found, Credential) and fits(found, wanted)
 
 

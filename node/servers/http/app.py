@@ -12,6 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from identity.credentials.linked import Proofs
 from identity.oauth import metadata
 from node.auth.app_passwords import AppPasswords
 from node.auth.consent import Consent
@@ -134,6 +135,7 @@ class WebApp:
         settings: what to tell people, and what logins are bound to.
         contracts: the chains asked about contract wallets; None asks none.
         resolver: finds the documents of DIDs that log in; None finds those that need no network.
+        linked: checks embedded proofs of credentials; None refuses them.
         issuer: signs in the name of the domains; None publishes nothing.
         doorkeeper: explains token gates; None shows none.
         signup: how people open mailboxes by themselves; None: they do not.
@@ -152,6 +154,7 @@ class WebApp:
         *,
         contracts: ContractWallets | None = None,
         resolver: DidResolver | None = None,
+        linked: Proofs | None = None,
         issuer: Issuer | None = None,
         doorkeeper: Doorkeeper | None = None,
         signup: Signup | None = None,
@@ -176,7 +179,7 @@ class WebApp:
             sessions=sessions,
             wallet=WalletLogin(database, sessions, proofs, blocks=blocks, clock=clock),
             consent=Consent(database, proofs, settings.origin, clock=clock),
-            did_login=DidLogin(database, sessions, dids, settings.origin, blocks=blocks, clock=clock),
+            did_login=DidLogin(database, sessions, dids, settings.origin, proofs=linked, blocks=blocks, clock=clock),
             passkeys=Passkeys(database, sessions, site, blocks=blocks, clock=clock)
             if (site := settings.passkeys)
             else None,

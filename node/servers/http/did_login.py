@@ -9,6 +9,7 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from identity.credentials.linked import is_linked
 from identity.did_login import MAX_LENGTH
 from node.auth.challenges import NONCE_SECONDS
 from node.auth.refusal import Refusal
@@ -23,7 +24,7 @@ class NonceRequest(Body):
 
 
 class VerifyRequest(Body):
-    """POST /auth/did/verify: a self-issued ID token, or a presentation as JWT (docs/identity.md)."""
+    """POST /auth/did/verify: a self-issued ID token, or a presentation, as JWT or with an embedded proof."""
 
     proof: Annotated[str, Field(max_length=MAX_LENGTH)]
 
@@ -63,6 +64,7 @@ async def verify(request: Request) -> Response:
 
 
 async def _pasted(request: Request) -> str:
-    """The proof in a form; copying may have broken it into lines."""
+    """The proof in a form; copying may have broken a token into lines. A presentation as JSON stays as it is."""
     fields = await read_form(request)
-    return "".join(fields.get("proof", [""])[0].split())
+    text = fields.get("proof", [""])[0]
+    return text.strip() if is_linked(text) else "".join(text.split())
