@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, cast, get_args
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from node.base.address import AddressError, normalize_domain, parse_address
+from node.base.config_audit import Audit
 from node.base.config_chains import Chains, Gates
 from node.base.config_did import Dids
 from node.base.config_ldap import Ldap
@@ -219,6 +220,7 @@ class Settings(Section):
     sending: Sending = Sending()
     offload: Offload = Offload()
     anchor: Anchor = Anchor()
+    audit: Audit = Audit()
     relay: Relay = Relay()
     log: Log = Log()
 
