@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hmac
+import hashlib
 import secrets
 from collections import OrderedDict
 from collections.abc import Callable
@@ -29,7 +29,7 @@ class Known:
 
 
 class Memory:
-    """Results under HMACs of the credentials, whose key dies with the process. Bounded; least used first out."""
+    """Results under keyed hashes of the credentials; the key dies with the process. Bounded; least used first out."""
 
     def __init__(self, entries: int = ENTRIES, clock: Callable[[], float] = trio.current_time) -> None:
         self._key = secrets.token_bytes(32)
@@ -41,7 +41,7 @@ class Memory:
         """The name under which credentials are remembered."""
         # Each with its length, so that no two splits of the same octets meet.
         framed = b"".join(len(part).to_bytes(4, "big") + part for part in parts)
-        return hmac.digest(self._key, framed, "sha256")
+        return hashlib.blake2b(framed, digest_size=32, key=self._key).digest()
 
     def recall(self, digest: bytes) -> Known | None:
         """What is remembered, unless it is stale."""
