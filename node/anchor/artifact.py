@@ -58,28 +58,26 @@ class Artifact:
         if code != self.deployed:
             raise NoContract(f"at {contract} on chain {chain.chain_id} stands another contract than {self.name}")
 
-    async def deploy(self, chain: Chain) -> tuple[str, int]:
-        """Put the contract on the chain unless it is there; return its address and the gas used (0: it was there).
-
-        On a chain without the proxy it gets an address of its own, which then must be told to whoever reads it.
+    async def deploy(self, chain: Chain) -> int:
+        """Put the contract on the chain, at `address`, unless it is there; return the gas used (0: it was there).
 
         Raises:
-            Permanent: the chain took the transaction and still has no such contract.
+            Permanent: the chain has no deployment proxy, or took the transaction and still has no such contract.
         """
         if await self.is_at(chain, self.address):
-            return self.address, 0
-        if await chain.code(DEPLOYER):
-            try:
-                result = await chain.send(DEPLOYER, SALT + self.creation)
-            except Reverted:  # somebody else was faster: the proxy makes each contract once
-                result = None
-            made: str | None = self.address
-        else:
-            result = await chain.send(None, self.creation)
-            made = result.contract
-        if made is None or not await self.is_at(chain, made):
-            raise Permanent(f"the chain took the contract {self.name}, but it does not stand at {made}")
-        return made, result.gas if result else 0
+            return 0
+        if not await chain.code(DEPLOYER):
+            raise Permanent(
+                f"chain {chain.chain_id} has no deterministic deployment proxy at {DEPLOYER}, which puts {self.name} "
+                "at its address: have it deployed there first (github.com/Arachnid/deterministic-deployment-proxy)"
+            )
+        try:
+            gas = (await chain.send(DEPLOYER, SALT + self.creation)).gas
+        except Reverted:  # somebody else was faster: the proxy makes each contract once
+            gas = 0
+        if not await self.is_at(chain, self.address):
+            raise Permanent(f"the chain took the contract {self.name}, but it does not stand at {self.address}")
+        return gas
 
 
 @cache
