@@ -30,11 +30,12 @@ from node.anchor import checkpoint, cosignature, fork, merkle, tree_heads
 from node.anchor.checkpoint import Checkpoint
 from node.anchor.cosignature import CosignatureKey
 from node.anchor.fork import Fork
-from node.anchor.log_source import WIDTH, LogSource
+from node.anchor.log_source import LogSource
 from node.anchor.monitor_state import LogFolder
 from node.anchor.note import NoteError, NoteKey
 from node.anchor.peers import Peer
 from node.anchor.rebuilt import Rebuilt
+from node.anchor.tiles import WIDTH
 from node.base import metrics
 from node.base.errors import Permanent, Temporary, WaxsealError
 from node.base.log import get_log
