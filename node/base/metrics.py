@@ -79,6 +79,7 @@ anchor_last = Gauge("waxseal_anchor_last_timestamp_seconds", "Time of the newest
 anchor_provisional = Gauge("waxseal_anchor_provisional", "Anchors that wait for confirmations.", ["chain"])
 anchor_gas = Counter("waxseal_anchor_gas_total", "Gas that anchors used.", ["chain"])
 anchor_fees = Counter("waxseal_anchor_fees_total", "What that cost, in whole coins of the chain.", ["chain"])
+publications = Counter("waxseal_publications_total", "Keys and policies put on chains beside log heads.", ["kind"])
 cosignatures = Counter("waxseal_cosignatures_total", "Witnesses asked to cosign our checkpoints.", ["result"])
 cosigned_size = Gauge("waxseal_cosigned_size", "Entries in our newest checkpoint that a quorum of witnesses cosigned.")
 witness_answers = Counter("waxseal_witness_answers_total", "Answers to logs that ask us to cosign.", ["status"])
