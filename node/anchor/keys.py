@@ -25,10 +25,22 @@ def load_or_create(path: Path) -> bytes:
     """
     if not path.exists():
         _create(path)
-    with path.open("r", encoding="ascii", errors="replace") as file:
-        if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & 0o077:
-            raise ConfigError(f"the key file {path} is open to others: run `chmod 600 {path}`, and ask who read it")
-        text = file.read(100)
+    return load(path)
+
+
+def load(path: Path) -> bytes:
+    """The 32 secret bytes in `path`.
+
+    Raises:
+        ConfigError: there is no such file, it is readable by others, or is no key.
+    """
+    try:
+        with path.open("r", encoding="ascii", errors="replace") as file:
+            if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & 0o077:
+                raise ConfigError(f"the key file {path} is open to others: run `chmod 600 {path}`, and ask who read it")
+            text = file.read(100)
+    except OSError as error:
+        raise ConfigError(f"cannot read the key file {path}: {error.strerror}") from None
     if not _TEXT.match(text):
         raise ConfigError(f"{path} is no key: it holds one line of 64 hexadecimal digits. Restore it from a backup")
     return bytes.fromhex(text.strip())

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, cast, get_args
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from node.base.address import AddressError, normalize_domain, parse_address
+from node.base.config_anchor import Anchor
 from node.base.config_audit import Audit
 from node.base.config_chains import Chains, Gates
 from node.base.config_did import Dids
@@ -26,6 +27,7 @@ from node.base.config_opinions import ClamAv, LanguageModel, Rspamd, SpamAssassi
 from node.base.config_places import Endpoint, Endpoints, EndpointText, Section, at
 from node.base.config_sql import SqlDirectory
 from node.base.config_threat import Threat
+from node.base.config_witness import Witnessing
 from node.base.errors import ConfigError
 
 __all__ = ["Endpoint", "Section", "Settings", "parse_settings", "section_of"]
@@ -164,17 +166,6 @@ class Offload(Section):
     threshold_kib: int = Field(1024, ge=16, description="Attachments from this decoded size on leave the message.")
 
 
-class Anchor(Section):
-    """The transparency log's way onto a chain."""
-
-    enabled: bool = Field(True, description="Off: the log grows and is signed, but not anchored.")
-    every_seconds: float = Field(60, ge=1, description="Anchor at the latest this long after a message.")
-    every_messages: int = Field(1000, ge=1, description="Anchor at once when so many messages wait.")
-    chain: Literal["embedded"] = Field(
-        "embedded", description="The private chain in the data directory: no independent evidence (docs/proof.md)."
-    )
-
-
 class Relay(Section):
     """Mail to the outside."""
 
@@ -220,6 +211,7 @@ class Settings(Section):
     sending: Sending = Sending()
     offload: Offload = Offload()
     anchor: Anchor = Anchor()
+    witness: Witnessing = Witnessing()
     audit: Audit = Audit()
     relay: Relay = Relay()
     log: Log = Log()

@@ -31,7 +31,7 @@ class Chains(Section):
         for chain, url in value.items():
             if not _CAIP2.match(chain):
                 raise ValueError(f'{chain[:60]!r} is no CAIP-2 name of a chain: write "eip155:1" for Ethereum')
-            _check(chain, url)
+            check_server(chain, url)
         return value
 
 
@@ -51,7 +51,8 @@ class Gates(Section):
         return self.ends_within_seconds / 6
 
 
-def _check(chain: str, url: str) -> None:
+def check_server(chain: str, url: str) -> None:
+    """Raises ValueError for what is no URL of a JSON-RPC server, or one that would show our questions to a network."""
     # The URL itself is never repeated: it often carries the operator's API key.
     try:
         parts = urlsplit(url)

@@ -6,7 +6,6 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 from ipaddress import ip_network
 
 from identity.credentials.verify import Verifier
@@ -30,11 +29,11 @@ from node.directory.memberships import Memberships
 from node.flow.premises import Premises
 from node.ipfs.offload import Offload
 from node.net.chain.did_registry import registries
-from node.net.chain.embedded import EmbeddedChain
 from node.net.chain.reader import open_readers
 from node.net.did_resolver import DidResolver
 from node.net.linked_proofs import DidkitProofs
 from node.net.public_https import PublicHttps
+from node.service.chains import chain_plans
 from node.service.folders import Folders
 from node.service.judges import open_panel
 from node.service.names import open_directory
@@ -123,7 +122,7 @@ async def open_rooms(settings: Settings) -> AsyncIterator[Rooms]:
             panel=panel,
             offload=offload,
             keys=keys,
-            keeper=_keeper(settings, folders, database, keys),
+            keeper=Keeper(database, keys, chain_plans(settings, folders, database, keys), *_pace(settings)),
         )
 
 
@@ -138,7 +137,5 @@ def _policy(logins: Logins) -> Policy:
     )
 
 
-def _keeper(settings: Settings, folders: Folders, database: Database, keys: LogKeys) -> Keeper:
-    anchor = settings.anchor
-    open_chain = partial(EmbeddedChain.open, folders.chain, keys.chain_key) if anchor.enabled else None
-    return Keeper(database, keys, open_chain, anchor.every_seconds, anchor.every_messages)
+def _pace(settings: Settings) -> tuple[float, int]:
+    return settings.anchor.every_seconds, settings.anchor.every_messages

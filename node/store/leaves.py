@@ -1,4 +1,4 @@
-"""The transparency log's rows beside the tree: leaves of messages, signed checkpoints, anchors."""
+"""The transparency log's rows beside the tree: leaves of messages, signed checkpoints."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from sqlalchemy import bindparam, func, or_, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from node.store import schema
+from node.store import anchors, schema
+from node.store.anchors import Anchor as Anchor  # noqa: PLC0414 - receipts take it from here
 from node.store.statement import Statement, adding, same
-from node.store.transaction import Reading, Row, Writing
+from node.store.transaction import Reading, Writing
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,21 +43,7 @@ class Checkpoint:
     time: int
 
 
-@dataclass(frozen=True, slots=True)
-class Anchor:
-    """A head that stands in a contract: `tx_hash` and `block` say where on `chain` (its id)."""
-
-    id: int
-    size: int
-    root: bytes
-    chain: int
-    contract: str
-    tx_hash: str
-    block: int
-    time: int
-
-
-_LEAF, _CHECKPOINT, _ANCHOR = schema.leaf, schema.checkpoint, schema.anchor
+_LEAF, _CHECKPOINT = schema.leaf, schema.checkpoint
 
 _PUT_LEAF = Statement(adding(_LEAF))
 _WHOLE = select(*(c for c in _LEAF.c if c.name != "policy"), schema.policy.c.hash).outerjoin(
@@ -101,12 +88,6 @@ _PUT_CHECKPOINT = Statement(
 )
 _LATEST_CHECKPOINT = Statement(select(_CHECKPOINT).order_by(_CHECKPOINT.c.size.desc()).limit(1))
 _CHECKPOINT_OF = Statement(select(_CHECKPOINT).where(same(_CHECKPOINT.c.size)))
-_PUT_ANCHOR = Statement(adding(_ANCHOR, "id").returning(_ANCHOR.c.id))
-_LATEST_ANCHOR = Statement(select(_ANCHOR).order_by(_ANCHOR.c.size.desc(), _ANCHOR.c.id.desc()).limit(1))
-_ANCHOR_COVERING = Statement(
-    select(_ANCHOR).where(_ANCHOR.c.size > bindparam("index")).order_by(_ANCHOR.c.size, _ANCHOR.c.id).limit(1)
-)
-_ANCHORS = Statement(select(_ANCHOR).order_by(_ANCHOR.c.id.desc()).limit(bindparam("limit")))
 
 
 def put_leaf(tx: Writing, leaf: Leaf, policy: int | None = None) -> None:
@@ -183,29 +164,6 @@ def checkpoint(tx: Reading, size: int) -> Checkpoint | None:
     return Checkpoint(*row) if row else None
 
 
-def put_anchor(  # noqa: PLR0917
-    tx: Writing, size: int, root: bytes, chain: int, contract: str, tx_hash: str, block: int, time: int
-) -> Anchor:
-    """Keep where a head stands on-chain."""
-    values = {"size": size, "root": root, "chain": chain, "contract": contract, "tx_hash": tx_hash, "block": block}
-    id = tx.value(_PUT_ANCHOR, **values, time=time)
-    return Anchor(id, size, root, chain, contract, tx_hash, block, time)
-
-
-def latest_anchor(tx: Reading) -> Anchor | None:
-    """The anchor of the largest tree."""
-    return _anchor(tx.one(_LATEST_ANCHOR))
-
-
 def anchor_covering(tx: Reading, index: int) -> Anchor | None:
-    """The smallest anchored tree that holds the leaf at `index`."""
-    return _anchor(tx.one(_ANCHOR_COVERING, index=index))
-
-
-def anchors(tx: Reading, limit: int = 100) -> list[Anchor]:
-    """The newest anchors, newest first."""
-    return [Anchor(*row) for row in tx.execute(_ANCHORS, limit=limit)]
-
-
-def _anchor(row: Row | None) -> Anchor | None:
-    return Anchor(*row) if row is not None else None
+    """The earliest of `anchors.covering`."""
+    return next(iter(anchors.covering(tx, index)), None)

@@ -15,6 +15,7 @@ from node.store.columns import octets as _bytes
 from node.store.columns import of as _of
 from node.store.columns import table as _table
 from node.store.columns import words as _text
+from node.store.schema_anchors import anchor, chain_transaction
 from node.store.schema_audit import audit_event, policy
 from node.store.schema_directory import (
     alias,
@@ -28,12 +29,13 @@ from node.store.schema_directory import (
     tenant,
     tenant_admin,
 )
-from node.store.schema_log import anchor, checkpoint, leaf, log_entry, log_pack, node
+from node.store.schema_log import checkpoint, leaf, log_entry, log_pack, node
 
 __all__ = [  # what is imported; the tables below come along
     "alias",
     "anchor",
     "audit_event",
+    "chain_transaction",
     "checkpoint",
     "delegate",
     "directory_change",

@@ -35,15 +35,3 @@ leaf = table(  # what the entries of messages were made of
 )
 
 checkpoint = table("checkpoint", number("size", primary_key=True), octets("note"), number("time"))
-
-anchor = table(
-    "anchor",
-    number("id", primary_key=True),
-    number("size", index=True),
-    octets("root"),
-    number("chain"),
-    words("contract"),
-    words("tx_hash"),
-    number("block"),
-    number("time"),
-)

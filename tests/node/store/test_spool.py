@@ -104,21 +104,9 @@ async def test_what_a_leaf_is_made_of_is_kept_until_its_salt_is_shredded(databas
     assert (forgotten.message_sha256, forgotten.salt) == (b"", b"")
 
 
-async def test_checkpoints_and_anchors(database: Database) -> None:
+async def test_checkpoints(database: Database) -> None:
     assert await database.read(leaves.latest_checkpoint) is None
     for size, note in ((5, b"five"), (9, b"nine"), (9, b"nine again"), (7, b"seven")):
         await database.write(lambda tx, s=size, n=note: leaves.put_checkpoint(tx, s, n, 1))
     assert await database.read(leaves.latest_checkpoint) == leaves.Checkpoint(9, b"nine again", 1)
     assert await database.read(lambda tx: leaves.checkpoint(tx, 5)) == leaves.Checkpoint(5, b"five", 1)
-    assert await database.read(leaves.latest_anchor) is None
-    for size in (5, 9):
-        await database.write(lambda tx, s=size: leaves.put_anchor(tx, s, b"root", 1337, "0xc", "0xt", s, 1))
-    latest = await database.read(leaves.latest_anchor)
-    assert latest is not None
-    assert (latest.size, latest.block) == (9, 9)
-    sizes = []
-    for index in (0, 4, 5, 8, 9):
-        found = await database.read(lambda tx, i=index: leaves.anchor_covering(tx, i))
-        sizes.append(found.size if found else None)
-    assert sizes == [5, 5, 9, 9, None]
-    assert [one.size for one in await database.read(leaves.anchors)] == [9, 5]
