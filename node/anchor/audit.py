@@ -21,6 +21,7 @@ from node.store.security_events import SecurityEvent
 __all__ = ["NODE", "OPERATOR", "Kind", "record", "security"]
 
 _LOG = Log()
+DAY = 86400
 
 
 def record(  # noqa: PLR0917
@@ -59,6 +60,17 @@ def record(  # noqa: PLR0917
     audit_events.add(tx, row)
     tx.after(metrics.audit_events.labels(kind.value).inc)
     return index
+
+
+def first_login(tx: Writing, address: str, before: int | None, now: int, details: Mapping[str, Detail]) -> None:
+    """Write a mail client's login down, unless one with the same credential was already today (UTC): clients log in
+    again and again, and a client that did so a minute ago tells nothing new.
+
+    Args:
+        before: unix seconds of the last login with it; None: there was none.
+    """
+    if before is None or before // DAY != now // DAY:
+        record(tx, Kind.LOGIN, address, address, {"way": "client", **details}, now)
 
 
 def security(tx: Writing, account_id: int, event: SecurityEvent, actor: str = "") -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import trio
 
 from identity import scram
+from node.anchor import audit
 from node.auth import scram_keys, secret
 from node.auth.gate import RESERVED, SCOPES
 from node.base.address import parse_address
@@ -50,13 +51,14 @@ class AppPasswords:
         self._database = database
         self._threads = trio.CapacityLimiter(1)
 
-    async def create(self, account: Account, name: str, scopes: Iterable[str]) -> Created:
+    async def create(self, account: Account, name: str, scopes: Iterable[str], actor: str = "") -> Created:
         """Make an app password.
 
         Args:
             account: whose.
             name: what the person calls it, for example "Thunderbird on the laptop".
             scopes: at least one of `gate.SCOPES`.
+            actor: who makes it, for the audit trail; "": its owner.
 
         Raises:
             AppPasswordError: with what to do instead.
@@ -72,7 +74,10 @@ class AppPasswords:
         def add(tx: Writing) -> AppPassword:
             if len(app_passwords.of_account(tx, account.id)) >= MAX_PER_ACCOUNT:
                 raise AppPasswordError(f"{MAX_PER_ACCOUNT} app passwords are enough; revoke one that is not used")
-            return app_passwords.add(tx, account.id, name, chosen, hashed, scram=keys)
+            made = app_passwords.add(tx, account.id, name, chosen, hashed, scram=keys)
+            details = {"number": made.id, "name": name, "scopes": " ".join(sorted(chosen))}
+            audit.record(tx, audit.Kind.APP_PASSWORD_MADE, actor or account.address, account.address, details)
+            return made
 
         return Created(await self._database.write(add), plain)
 
@@ -87,7 +92,15 @@ class AppPasswords:
 
     async def revoke(self, account: Account, password_id: int) -> bool:
         """End an app password at once; false when the account has none by that id."""
-        return await self._database.write(lambda tx: app_passwords.revoke(tx, account.id, password_id))
+
+        def work(tx: Writing) -> bool:
+            gone = app_passwords.revoke(tx, account.id, password_id)
+            if gone:
+                kind, details = audit.Kind.APP_PASSWORD_REVOKED, {"number": password_id}
+                audit.record(tx, kind, account.address, account.address, details)
+            return gone
+
+        return await self._database.write(work)
 
 
 def check_name(name: str) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import ipaddress
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import trio
 
+from node.anchor import audit
 from node.auth.refusal import Reason, Refusal
 from node.base import metrics
 from node.base.address import AddressError, parse_address
@@ -26,6 +27,7 @@ log = get_log(__name__)
 BLOCKED = "network-blocked"
 FAILURES = "login-failures"
 LOOK_SECONDS = 5.0  # a block that was taken away by hand counts no more after this
+RECORDED = 20  # of the blocks that are written down together, so many are events of their own
 WAITING = 1000  # blocks and events that may wait for the database
 
 
@@ -164,6 +166,7 @@ def _keep(
 ) -> None:
     """Write blocks and bursts; the people whose names were tried, and who runs the node, find them in their log."""
     staff = frozenset(roles.listing(tx))
+    _record(tx, [block for block, _ in new], now)
     for block, names in new:
         blocked_networks.put(tx, block)
         details = f"failures {block.failures} names {block.names} seconds {block.until - block.since}"
@@ -171,10 +174,22 @@ def _keep(
             security_events.add(tx, account_id, SecurityEvent(block.since, BLOCKED, block.network, details=details))
             metrics.security_events.labels(BLOCKED).inc()
     for name, network in bursts:
-        for account_id in _accounts(tx, {name}):
+        people = _accounts(tx, {name})
+        if people:  # names that nobody has are guessed without end
+            audit.record(tx, audit.Kind.LOGIN_FAILURES, audit.NODE, name, {"network": network}, now)
+        for account_id in people:
             security_events.add(tx, account_id, SecurityEvent(now, FAILURES, network))
             metrics.security_events.labels(FAILURES).inc()
     blocked_networks.expire(tx, now)
+
+
+def _record(tx: Writing, blocked: Sequence[BlockedNetwork], now: int) -> None:
+    """One event for each network, and of an attack from everywhere one more, with the number of the others."""
+    for block in blocked[:RECORDED]:
+        counted = {"failures": block.failures, "names": block.names, "seconds": block.until - block.since}
+        audit.record(tx, audit.Kind.NETWORK_BLOCKED, audit.NODE, block.network, counted, block.since)
+    if others := len(blocked[RECORDED:]):
+        audit.record(tx, audit.Kind.NETWORK_BLOCKED, audit.NODE, "", {"networks": others}, now)
 
 
 def _accounts(tx: Writing, names: set[str] | frozenset[str]) -> frozenset[int]:

@@ -156,7 +156,7 @@ class DidLogin:
         owner = accounts.bound(tx, subject_of(proof.did))
         if owner is None or owner.id != account.id:
             return _UNBOUND
-        return DidLoggedIn(account, self._sessions.begin(tx, account), str(proof.did), held)
+        return DidLoggedIn(account, self._sessions.begin(tx, account, "did"), str(proof.did), held)
 
 
 def subject_of(did: Did) -> str:

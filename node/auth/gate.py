@@ -11,6 +11,7 @@ from typing import Literal, TypeVar, get_args
 import trio
 
 from identity.scram import decoy
+from node.anchor import audit
 from node.auth import scram_keys, secret, shared_mailboxes
 from node.auth.brake import Brake
 from node.auth.gates.doorkeeper import Doorkeeper
@@ -26,7 +27,7 @@ from node.store.accounts import Account
 from node.store.app_passwords import AppPassword
 from node.store.database import Database
 from node.store.oauth import Grant
-from node.store.transaction import Reading
+from node.store.transaction import Reading, Writing
 
 __all__ = ["RESERVED", "SCOPES", "Attempt", "Entry", "Gate", "Person", "Reason", "Refusal", "Scope"]
 
@@ -240,7 +241,7 @@ class Gate:
         if scope not in row.scopes:
             return _SCOPE
         self.brake.welcome(attempt.peer, attempt.name)
-        await self._mark(row)
+        await self._mark(row, person.account, attempt.peer)
         if row.scram is None and attempt.plain:
             await self._add_keys(attempt, person, row)
         account = await self.asked_for(attempt, person.account, scope)
@@ -263,12 +264,17 @@ class Gate:
             return None
         return await self._database.read(partial(_person, address=attempt.address))
 
-    async def _mark(self, row: AppPassword) -> None:
+    async def _mark(self, row: AppPassword, account: Account, peer: str) -> None:
         now = int(self._clock())
         if row.last_used is not None and now - row.last_used < MARK_SECONDS:
             return
+
+        def work(tx: Writing) -> None:
+            app_passwords.mark_used(tx, row.id, now)
+            audit.first_login(tx, account.address, row.last_used, now, {"app_password": row.name, "network": peer})
+
         try:
-            await self._database.write(lambda tx: app_passwords.mark_used(tx, row.id, now))
+            await self._database.write(work)
         except Temporary as error:  # a full disk must not keep people from their mail
             log.warning("last use not written", reason=str(error))
 

@@ -132,7 +132,7 @@ class OidcLogin:
         def enter(tx: Writing) -> LoggedIn | Refusal:  # 7
             if oidc_subjects.bound(tx, issuer, subject) != account:
                 return _unbound(provider, subject)
-            return LoggedIn(account, self._sessions.begin(tx, account))
+            return LoggedIn(account, self._sessions.begin(tx, account, "oidc"))
 
         return await self._database.write(enter)
 

@@ -28,6 +28,7 @@ from webauthn.helpers.structs import (
 import identity.refusal
 from identity import passkey
 from identity.passkey import Assertion, Registration, Site, Verified
+from node.anchor import audit
 from node.auth import ways_in
 from node.auth.blocks import Blocks
 from node.auth.challenges import NONCE_SECONDS, USED, Challenges
@@ -37,7 +38,7 @@ from node.auth.throttle import network
 from node.auth.wallet import LoggedIn
 from node.base import metrics
 from node.base.log import get_log
-from node.store import accounts, passkeys, security_events, web_sessions
+from node.store import accounts, passkeys, web_sessions
 from node.store.accounts import Account
 from node.store.database import Database
 from node.store.passkeys import Passkey
@@ -171,10 +172,10 @@ class Passkeys:
             return Refusal(Reason.UNKNOWN_PASSKEY, False, "this passkey contradicts what was kept of it; add it again")
         # §6.1.1: who counts, must count on. A passkey that is copied falls behind its twin.
         if (verified.sign_count or row.sign_count) and verified.sign_count <= row.sign_count:
-            security_events.add(tx, account.id, SecurityEvent(now, Kind.COPIED, peer, details=row.name))
+            audit.security(tx, account.id, SecurityEvent(now, Kind.COPIED, peer, details=row.name))
             return _COPIED
         passkeys.mark_used(tx, row.id, verified.sign_count, verified.is_backed_up, now)
-        return LoggedIn(account, self._sessions.begin(tx, account))
+        return LoggedIn(account, self._sessions.begin(tx, account, "passkey"))
 
     async def add_options(self, asker: Asker) -> dict[str, Any] | Refusal:
         """What `navigator.credentials.create()` is to be asked, in its JSON form; only soon after a login."""
@@ -237,7 +238,7 @@ class Passkeys:
                 return _TAKEN
             if len(passkeys.of_account(tx, account.id)) >= MAX_PER_ACCOUNT:
                 return _ENOUGH
-            security_events.add(tx, account.id, SecurityEvent(now, Kind.ADDED, peer, details=name))
+            audit.security(tx, account.id, SecurityEvent(now, Kind.ADDED, peer, details=name))
             return passkeys.add(
                 tx,
                 account.id,
@@ -272,7 +273,7 @@ class Passkeys:
             gone = passkeys.remove(tx, account.id, id)
             web_sessions.remove_others(tx, account.id, fingerprint(asker.session))
             if gone is not None:
-                security_events.add(tx, account.id, SecurityEvent(now, Kind.REMOVED, peer, details=gone.name))
+                audit.security(tx, account.id, SecurityEvent(now, Kind.REMOVED, peer, details=gone.name))
             return gone
 
         gone = await self._database.write(work)

@@ -9,17 +9,19 @@ from enum import StrEnum
 from functools import partial
 
 from identity import totp
+from node.anchor import audit
 from node.auth import password_hash
 from node.auth.gate import USERNAME_LENGTH, Gate
 from node.auth.password_hash import Hasher
 from node.auth.refusal import Reason, Refusal
+from node.auth.sealing import Sealing
 from node.auth.sessions import Sessions
 from node.auth.throttle import Pace, Throttle, network
 from node.auth.wallet import LoggedIn
 from node.base import metrics
 from node.base.address import Address, AddressError, parse_address
 from node.base.log import get_log
-from node.store import accounts, passwords, security_events, web_sessions
+from node.store import accounts, passwords, web_sessions
 from node.store.accounts import Account
 from node.store.database import Database
 from node.store.passwords import Factors
@@ -80,6 +82,7 @@ class PasswordLogin:
 
     Args:
         gate: its brake counts failures by network; a token gate holds here, too.
+        sealing: opens the secrets of authenticator apps.
         clock: unix seconds.
     """
 
@@ -90,12 +93,14 @@ class PasswordLogin:
         gate: Gate,
         hasher: Hasher,
         *,
+        sealing: Sealing,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._database = database
         self._sessions = sessions
         self._brake = gate.brake
         self._hasher = hasher
+        self._sealing = sealing
         self._clock = clock
         # Slower than for app passwords, and nobody is exempt: people's passwords can be guessed.
         self._names = Throttle(Pace(free=10, longest_seconds=900, forget_seconds=3600))
@@ -130,7 +135,7 @@ class PasswordLogin:
             return _BUSY
         if (refusal := self._too_many(asker, name)) is not None:  # a burst must not slip through behind the queue
             return refusal
-        if account is None or factors is None or _judged(typed, account.id, factors, fits, self._clock()) is None:  # 3
+        if account is None or factors is None or self._judged(typed, account.id, factors, fits) is None:  # 3
             return self._failed(asker, name)
         if (refusal := await self._sessions.admit(account)) is not None:  # 4
             return refusal
@@ -146,15 +151,29 @@ class PasswordLogin:
         """`known`: the stored hash that the password was found to fit; it counts if it is still the one."""
         now, factors = self._clock(), passwords.factors(tx, account.id)
         fits = known is not None and factors.hash == known
-        used = _judged(typed, account.id, factors, fits, now)
+        used = self._judged(typed, account.id, factors, fits)
         if used is None or not _use(tx, account.id, used):
             return None
         if used.code is not None:
             event = SecurityEvent(int(now), Kind.RECOVERED, peer, details=f"codes left {factors.codes - 1}")
-            security_events.add(tx, account.id, event)
+            audit.security(tx, account.id, event)
         if typed.end_others:
             web_sessions.remove_all(tx, account.id)
-        return LoggedIn(account, self._sessions.begin(tx, account))
+        return LoggedIn(account, self._sessions.begin(tx, account, "password"))
+
+    def _judged(self, typed: Typed, account_id: int, factors: Factors, fits: bool) -> _Used | None:
+        """What opens the account; None when it stays shut."""
+        app = factors.totp if factors.totp and factors.totp.confirmed else None
+        # A secret that cannot be opened still is a second factor: no code fits, a recovery code helps.
+        secret = self._sealing.open_totp(account_id, app.secret) if app else None
+        last = app.last_step if app else None
+        step = totp.accept(secret or _DUMMY, typed.code[:MAX_CODE], self._clock(), last)
+        if secret is None:
+            step = None
+        if typed.recovery:
+            code = password_hash.digest(account_id, typed.recovery)
+            return _Used(step, code) if fits or step is not None else None  # whether it is one of theirs, `_use` sees
+        return _Used(step, None) if fits and (app is None or step is not None) else None
 
     def _too_many(self, asker: str, name: str) -> Refusal | None:
         wait = self._names.wait(name)
@@ -166,18 +185,6 @@ class PasswordLogin:
         self._names.fail(name)
         self._brake.fail(asker, name)
         return _BAD
-
-
-def _judged(typed: Typed, account_id: int, factors: Factors, fits: bool, now: float) -> _Used | None:
-    """What opens the account; None when it stays shut."""
-    app = factors.totp if factors.totp and factors.totp.confirmed else None
-    step = totp.accept(app.secret if app else _DUMMY, typed.code[:MAX_CODE], now, app.last_step if app else None)
-    if app is None:
-        step = None
-    if typed.recovery:
-        code = password_hash.digest(account_id, typed.recovery)
-        return _Used(step, code) if fits or step is not None else None  # whether it is one of theirs, `_use` sees
-    return _Used(step, None) if fits and (app is None or step is not None) else None
 
 
 def _use(tx: Writing, account_id: int, used: _Used) -> bool:

@@ -8,15 +8,17 @@ from dataclasses import dataclass, field
 
 from identity import totp
 from identity.password_strength import weakness
+from node.anchor import audit
 from node.auth import password_hash
 from node.auth.password_hash import Hasher
 from node.auth.password_login import MAX_CODE, Kind
 from node.auth.refusal import Reason, Refusal
+from node.auth.sealing import Sealing
 from node.auth.sessions import Sessions
 from node.auth.throttle import Pace, Throttle, network
 from node.base import metrics
 from node.base.log import get_log
-from node.store import accounts, passkeys, passwords, security_events, web_sessions
+from node.store import accounts, passkeys, passwords, web_sessions
 from node.store.accounts import Account
 from node.store.database import Database
 from node.store.passwords import Factors
@@ -69,6 +71,7 @@ class SecondFactors:
 
     Args:
         issuer: what authenticator apps show beside the address.
+        sealing: seals secrets in the database.
         clock: unix seconds.
     """
 
@@ -79,12 +82,14 @@ class SecondFactors:
         hasher: Hasher,
         issuer: str,
         *,
+        sealing: Sealing,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._database = database
         self._sessions = sessions
         self._hasher = hasher
         self._issuer = issuer
+        self._sealing = sealing
         self._clock = clock
         self._guesses = Throttle(Pace(free=10))
 
@@ -132,7 +137,7 @@ class SecondFactors:
             kept = passwords.get_totp(tx, person.account.id)
             if kept is not None and kept.confirmed:
                 return False
-            passwords.begin_totp(tx, person.account.id, secret, now)
+            passwords.begin_totp(tx, person.account.id, self._sealing.totp(person.account.id, secret), now)
             return True
 
         if not await self._database.write(work):
@@ -153,7 +158,8 @@ class SecondFactors:
             factors = passwords.factors(tx, person.account.id)
             if factors.totp is None or factors.totp.confirmed:
                 return _NONE
-            step = totp.accept(factors.totp.secret, typed[:MAX_CODE], self._clock(), None)
+            secret = self._sealing.open_totp(person.account.id, factors.totp.secret)
+            step = totp.accept(secret, typed[:MAX_CODE], self._clock(), None) if secret else None
             if step is None:
                 return _WRONG
             passwords.confirm_totp(tx, person.account.id, step)
@@ -196,6 +202,6 @@ class SecondFactors:
 
     def _note(self, tx: Writing, person: Person, kind: Kind) -> None:
         event = SecurityEvent(int(self._clock()), kind, network(person.peer))
-        security_events.add(tx, person.account.id, event)
+        audit.security(tx, person.account.id, event)
         metrics.security_events.labels(kind).inc()
         log.warning("security.event", kind=str(kind), account=person.account.address, network=event.network)

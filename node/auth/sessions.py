@@ -8,6 +8,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable
 
+from node.anchor import audit
 from node.auth.refusal import Refusal
 from node.store import accounts, web_sessions
 from node.store.accounts import Account
@@ -64,9 +65,15 @@ class Sessions:
         self.seconds = seconds
         self._clock = clock
 
-    def begin(self, tx: Writing, account: Account) -> str:
-        """Open a session within a transaction and return its token."""
+    def begin(self, tx: Writing, account: Account, way: str = "") -> str:
+        """Open a session within a transaction and return its token.
+
+        Args:
+            way: how its owner logged in, for the audit trail; "" for one that takes another's place.
+        """
         token, now = new_token(), int(self._clock())
+        if way:
+            audit.record(tx, audit.Kind.LOGIN, account.address, account.address, {"way": way}, now)
         web_sessions.expire(tx, now)
         web_sessions.add(tx, fingerprint(token), account.id, now + self.seconds, now)
         return token

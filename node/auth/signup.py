@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from identity.gates.verdict import Truth
+from node.anchor import audit
 from node.auth import secret
 from node.auth.challenges import USED, Challenges
 from node.auth.gates.doorkeeper import Doorkeeper
@@ -202,7 +203,7 @@ class SignUp:
             log.info("signup.opened", account=made.address, invited=bool(invited), network=peer)
             if (shut := await self._sessions.admit(made)) is not None:
                 return Opened(made, shut)
-            return Opened(made, await self._database.write(lambda tx: self._sessions.begin(tx, made)))
+            return Opened(made, await self._database.write(lambda tx: self._sessions.begin(tx, made, "signup")))
         return made
 
     async def _admitted(self, wish: Wish, subjects: tuple[str, ...], peer: str) -> bool | Mistake | Refusal:
@@ -254,6 +255,8 @@ class SignUp:
         except Permanent:
             return Mistake(f"the address {address} is taken; choose another")
         accounts.bind(tx, account.id, subjects[0])
+        told = {"identity": subjects[0], "by": "invitation" if invited else "sign-up"}
+        audit.record(tx, audit.Kind.PERSON_ADDED, account.address, account.address, told, now)
         newcomers.take(tx, fingerprint(token), now)
         if invited:
             newcomers.use(tx, invited, address.domain, now)

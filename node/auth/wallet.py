@@ -148,7 +148,7 @@ class WalletLogin:
         found = owner(tx, proved)
         if found is None or found[0].id != account.id:
             return _UNBOUND
-        return LoggedIn(account, self._sessions.begin(tx, account))
+        return LoggedIn(account, self._sessions.begin(tx, account, "wallet"))
 
 
 def _claimed(claim: Claim | Refusal) -> str:

@@ -10,6 +10,7 @@ import typer
 
 from identity.caip import wallet_subject
 from identity.refusal import Refusal
+from node.anchor import audit
 from node.auth.app_passwords import AppPasswords
 from node.auth.gate import SCOPES
 from node.auth.ways_in import count
@@ -75,6 +76,7 @@ def open_account(tx: Writing, address: Address, name: str, subjects: list[str]) 
     if accounts.find(tx, address):
         raise Permanent(f"{address} has an account already")
     account = accounts.add(tx, address, name)
+    audit.record(tx, audit.Kind.PERSON_ADDED, audit.OPERATOR, account.address)
     for identity in subjects:
         bind(tx, account, identity)
     return account
@@ -90,6 +92,7 @@ def bind(tx: Writing, account: Account, identity: str) -> None:
     if owner:
         raise Permanent(f"{identity} belongs to {owner.address} already")
     accounts.bind(tx, account.id, identity)
+    audit.record(tx, audit.Kind.IDENTITY_BOUND, audit.OPERATOR, account.address, {"identity": identity})
 
 
 @app.command()
@@ -130,6 +133,7 @@ def remove_wallet(
         for identity in subjects:
             if not accounts.unbind(tx, account.id, identity):
                 raise Permanent(f"{identity} cannot log in as {parsed}; `waxseal account list` shows what can")
+            audit.record(tx, audit.Kind.IDENTITY_UNBOUND, audit.OPERATOR, account.address, {"identity": identity})
         web_sessions.remove_all(tx, account.id)  # one of them may have been opened with the lost wallet
         return bool(count(tx, account.id))
 
@@ -172,7 +176,7 @@ def password(
 
     async def work(database: Database) -> str:
         account = await database.read(lambda tx: _existing(tx, parsed))
-        made = await AppPasswords(database).create(account, name, chosen)
+        made = await AppPasswords(database).create(account, name, chosen, audit.OPERATOR)
         return made.password
 
     typer.echo(with_database(load_settings(config), work))
@@ -226,9 +230,11 @@ def set_role(
     def work(tx: Writing) -> None:
         account = _existing(tx, parsed)
         if role == "none":
-            roles.take(tx, account.id)
+            if roles.take(tx, account.id):
+                audit.record(tx, audit.Kind.ROLE_TAKEN, audit.OPERATOR, account.address)
         else:
             roles.give(tx, account.id, roles.Role(role))
+            audit.record(tx, audit.Kind.ROLE_GIVEN, audit.OPERATOR, account.address, {"role": role})
 
     with_database(load_settings(config), lambda database: database.write(work))
     typer.echo(f"{parsed}: {role}")

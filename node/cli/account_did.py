@@ -14,6 +14,7 @@ from identity.did import ethr, self_contained, syntax, web
 from identity.did.document import Purpose
 from identity.did.syntax import Did
 from identity.refusal import Refusal
+from node.anchor import audit
 from node.anchor.keys import load_or_create
 from node.base.address import Address, parse_address
 from node.base.errors import Permanent
@@ -47,6 +48,7 @@ def bind(
             if owner is not None:
                 raise Permanent(f"{subject} belongs to {owner.address} already")
             accounts.bind(tx, account.id, subject)
+            audit.record(tx, audit.Kind.IDENTITY_BOUND, audit.OPERATOR, account.address, {"identity": subject})
 
     with_database(load_settings(config), lambda database: database.write(work))
     typer.echo(f"{', '.join(subjects)} may log in as {parsed}")
@@ -67,6 +69,7 @@ def unbind(
         if accounts.canonical(subject) not in accounts.identities(tx, account.id):
             raise Permanent(f"{subject} is not bound to {parsed}; `waxseal account list` shows what is")
         accounts.unbind(tx, account.id, subject)
+        audit.record(tx, audit.Kind.IDENTITY_UNBOUND, audit.OPERATOR, account.address, {"identity": subject})
         web_sessions.remove_all(tx, account.id)  # one of them may have been opened with it
 
     with_database(load_settings(config), lambda database: database.write(work))
@@ -120,6 +123,7 @@ def publish(
         if unknown := [text for text in show if text not in named]:
             raise Permanent(f"{unknown[0]} is not bound to {parsed}; `waxseal account list` shows what is")
         publications.put(tx, account.id, tuple(named[text] for text in show), int(time.time()))
+        audit.record(tx, audit.Kind.DID_PUBLISHED, audit.OPERATOR, account.address, {"shown": " ".join(show)})
 
     with_database(settings, lambda database: database.write(work))
     typer.echo(f"{parsed} is {person_did.person_did(parsed)}")
@@ -135,7 +139,11 @@ def withdraw(address: AddressArgument, config: ConfigOption = Path("waxseal.toml
     parsed = parse_address(address)
 
     def work(tx: Writing) -> bool:
-        return publications.remove(tx, _existing(tx, parsed).id)
+        account = _existing(tx, parsed)
+        gone = publications.remove(tx, account.id)
+        if gone:
+            audit.record(tx, audit.Kind.DID_WITHDRAWN, audit.OPERATOR, account.address)
+        return gone
 
     done = with_database(load_settings(config), lambda database: database.write(work))
     typer.echo(f"{parsed} publishes nothing any more" if done else f"{parsed} published nothing")

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from identity.oidc import is_subject
+from node.anchor import audit
 from node.base.address import Address, parse_address
 from node.base.errors import Permanent
 from node.cli.settings import ConfigOption, load_settings, with_database
@@ -37,7 +38,10 @@ def bind(
         raise Permanent("a subject has 1 to 255 printable characters of ASCII")
 
     def work(tx: Writing) -> None:
-        oidc_subjects.bind(tx, _existing(tx, parsed).id, issuer, subject)
+        account = _existing(tx, parsed)
+        oidc_subjects.bind(tx, account.id, issuer, subject)
+        named = {"identity": subject, "issuer": issuer}
+        audit.record(tx, audit.Kind.IDENTITY_BOUND, audit.OPERATOR, account.address, named)
 
     with_database(settings, lambda database: database.write(work))
     typer.echo(f"{subject} of {issuer} may log in as {parsed}")
@@ -58,6 +62,8 @@ def unbind(
         if not oidc_subjects.unbind(tx, account.id, issuer, subject):
             raise Permanent(f"{subject} of {issuer} does not log in as {parsed}; see `waxseal account oidc list`")
         web_sessions.remove_all(tx, account.id)
+        named = {"identity": subject, "issuer": issuer}
+        audit.record(tx, audit.Kind.IDENTITY_UNBOUND, audit.OPERATOR, account.address, named)
 
     with_database(load_settings(config), lambda database: database.write(work))
     typer.echo(f"{subject} of {issuer} may log in as {parsed} no longer")

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from node.anchor import audit
 from node.auth.ways_in import count
 from node.base.address import Address, parse_address
 from node.base.errors import Permanent
@@ -61,6 +62,7 @@ def _removed(tx: Writing, account: Account, number: int) -> str:
     gone = passkeys.remove(tx, account.id, number)
     if gone is None:
         raise Permanent(f"{account.address} has no passkey {number}; `waxseal account passkeys` shows which there are")
+    audit.record(tx, audit.Kind.PASSKEY_REMOVED, audit.OPERATOR, account.address, {"name": gone.name})
     return gone.name
 
 

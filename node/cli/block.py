@@ -9,11 +9,13 @@ from typing import Annotated
 
 import typer
 
+from node.anchor import audit
 from node.auth.throttle import network as counted
 from node.base.errors import Permanent
 from node.cli.settings import ConfigOption, load_settings, with_database
 from node.store import blocked_networks
 from node.store.database import Database
+from node.store.transaction import Writing
 
 app = typer.Typer(help="Networks that attacked accounts and are shut out for a while.", no_args_is_help=True)
 
@@ -36,7 +38,13 @@ def remove(
     """Let networks log in again, within seconds, and forget what they did."""
 
     async def forget(database: Database, name: str) -> bool:
-        return await database.write(lambda tx: blocked_networks.remove(tx, name))
+        def work(tx: Writing) -> bool:
+            gone = blocked_networks.remove(tx, name)
+            if gone:
+                audit.record(tx, audit.Kind.NETWORK_UNBLOCKED, audit.OPERATOR, name)
+            return gone
+
+        return await database.write(work)
 
     settings = load_settings(config)
     for text in networks:

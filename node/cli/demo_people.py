@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from identity.ethereum import subject
+from node.anchor import audit
 from node.auth.app_passwords import AppPasswords
 from node.base.address import parse_address
 from node.base.errors import ConfigError
@@ -73,5 +74,5 @@ async def _open(rooms: Rooms, local: str, name: str) -> Person:
         return known
 
     account = await rooms.database.write(work)
-    made = await AppPasswords(rooms.database).create(account, "demo", ("imap", "smtp"))
+    made = await AppPasswords(rooms.database).create(account, "demo", ("imap", "smtp"), audit.OPERATOR)
     return Person(str(address), wallet, f"0x{key.hex()}", made.password)

@@ -12,6 +12,7 @@ import typer
 from identity.credentials.verify import Verifier
 from identity.ethereum import checksum_address, subject
 from identity.gates.rule import Rule, RuleError, Token, leaves, parse_rule, write_rule
+from node.anchor import audit, policy
 from node.auth.gates.doorkeeper import explain, target_of
 from node.auth.gates.evaluate import Evaluator, Judgement
 from node.auth.gates.evidence import KeptEvidence
@@ -90,6 +91,9 @@ def set_(
                 f"{key} has no account, nor is it an alias or a group; `waxseal account list` shows who has one"
             )
         gates.put(tx, kind.value, key, write_rule(read), revoke.value, others=others.value)
+        details = {"use": kind.value, "rule": write_rule(read), "revoke": revoke.value, "others": others.value}
+        audit.record(tx, audit.Kind.GATE_SET, audit.OPERATOR, key, details)
+        policy.refresh(tx)
 
     with_database(settings, lambda database: database.write(work))
     typer.echo(f"{key} opens ({kind.value}) to who meets: {write_rule(read)}")
@@ -119,7 +123,15 @@ def remove(
     """Take a gate away: whoever has the credentials gets in."""
     key = target_of(target)
     use: gates.Use = kind.value
-    if not with_database(load_settings(config), lambda database: database.write(lambda tx: gates.remove(tx, use, key))):
+
+    def work(tx: Writing) -> bool:
+        gone = gates.remove(tx, use, key)
+        if gone:
+            audit.record(tx, audit.Kind.GATE_REMOVED, audit.OPERATOR, key, {"use": use})
+            policy.refresh(tx)
+        return gone
+
+    if not with_database(load_settings(config), lambda database: database.write(work)):
         raise Permanent(f"{key} has no gate for {use}; `waxseal gate show` lists all")
     typer.echo(f"{key} has no gate for {use} any more")
 

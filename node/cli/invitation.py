@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from node.anchor import audit
 from node.auth.signup import invitation_digest, new_invitation
 from node.base.address import normalize_domain
 from node.base.errors import Permanent
@@ -37,6 +38,7 @@ def make(
         if not domains.exists(tx, name):
             raise Permanent(f"{name} is no domain of this node; first: waxseal domain add {name}")
         newcomers.invite(tx, Invitation(digest, name, note[:200], ends))
+        audit.record(tx, audit.Kind.INVITED, audit.OPERATOR, name, {"note": note[:200], "days": days})
 
     with_database(settings, lambda database: database.write(work))
     typer.echo(code)
@@ -57,8 +59,13 @@ def remove(
 ) -> None:
     """Take an invitation back."""
     digest = invitation_digest(code)
-    if not with_database(
-        load_settings(config), lambda database: database.write(lambda tx: newcomers.withdraw(tx, digest))
-    ):
+
+    def work(tx: Writing) -> bool:
+        gone = newcomers.withdraw(tx, digest)
+        if gone:
+            audit.record(tx, audit.Kind.INVITATION_WITHDRAWN, audit.OPERATOR)
+        return gone
+
+    if not with_database(load_settings(config), lambda database: database.write(work)):
         raise Permanent("there is no such invitation: it was used, has ended, or was mistyped")
     typer.echo("taken back")

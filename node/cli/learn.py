@@ -19,6 +19,7 @@ from ai.lessons import Facts, facts_of, unpack_facts
 from ai.locate import find_model
 from ai.manifest import ModelError
 from ai.teachers import Source
+from node.anchor import audit
 from node.base.address import parse_address
 from node.base.config import Settings
 from node.base.errors import ConfigError, Permanent
@@ -185,7 +186,12 @@ def reset(account: AccountOption = "", config: ConfigOption = Path("waxseal.toml
 
     async def work(database: Database) -> int:
         owner = await database.read(partial(_owner, account=account))
-        number = await database.write(partial(lessons.reset, account_id=owner))
+
+        def forget(tx: Writing) -> int:
+            audit.record(tx, audit.Kind.LEARNED_RESET, audit.OPERATOR, account)
+            return lessons.reset(tx, account_id=owner)
+
+        number = await database.write(forget)
         await _remake(database, owner, settings)
         return number
 

@@ -10,6 +10,7 @@ import re
 import time
 from dataclasses import dataclass, replace
 
+from node.anchor import audit, policy
 from node.base.address import Address, normalize_domain, parse_address
 from node.base.errors import Permanent
 from node.store import accounts, domains, roles
@@ -69,9 +70,12 @@ def actor_for(tx: Reading, account: Account) -> Actor | None:
 
 
 def note(tx: Writing, actor: Actor, kind: str, domain: Domain | None, target: str, details: str = "") -> None:  # noqa: PLR0917
-    """Write a change down."""
+    """Write a change down, in the audit trail, too; what a domain does with its mail is part of the policy."""
     tenant = domain.tenant if domain else ""
     directory_changes.add(tx, DirectoryChange(int(time.time()), actor.name, tenant, kind, target, details[:500]))
+    audit.record(tx, audit.Kind(kind), actor.name, target, {"tenant": tenant, "details": details})
+    if kind.startswith("domain-"):
+        policy.refresh(tx)
 
 
 # --- what one may see -------------------------------------------------------------------------------------------------

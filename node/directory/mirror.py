@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable
 from functools import partial
 
+from node.anchor import audit
 from node.base.address import Address, AddressError, parse_address
 from node.directory.resolve import MAX_DEPTH, MAX_READERS, Resolution, StoredDirectory, resolve, untagged
 from node.directory.senders import same_house
@@ -136,6 +137,7 @@ def _keep_person(tx: Writing, key: str, listed: Listed, now: int) -> None:
             _forget(tx, address.key)
         if account is None:
             account = accounts.add(tx, address, listed.name)
+            audit.record(tx, audit.Kind.PERSON_ADDED, audit.NODE, account.address, {"by": "directory"}, now)
         elif accounts.by_key(tx, address.key) is None:
             aliases.add(tx, address, account.id, may_send=True)
         mirrored.put(tx, address.key, now)

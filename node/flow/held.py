@@ -7,10 +7,10 @@ Each decision is one unit of work: a message is held, or in its mailboxes, or go
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from node.anchor import message_leaves
+from node.anchor import audit, message_leaves
 from node.anchor.leaf import Direction, Leaf
 from node.anchor.log import Log
 from node.base.address import parse_address
@@ -111,6 +111,7 @@ def release(tx: Writing, number: int, folder: str = "") -> list[str]:
     if not reached:
         raise Permanent(f"nobody that message {number} was for has an account any more: drop it")
     held.remove(tx, number)
+    _decided(tx, audit.Kind.HELD_RELEASED, message, {"folder": folder or "INBOX"})
     return reached
 
 
@@ -130,7 +131,14 @@ def drop(tx: Writing, number: int) -> Held:
     """
     message = _existing(tx, number)
     held.remove(tx, number)
+    _decided(tx, audit.Kind.HELD_DROPPED, message)
     return message
+
+
+def _decided(tx: Writing, kind: audit.Kind, message: Held, more: Mapping[str, str] | None = None) -> None:
+    """Write an administrator's decision down."""
+    details = {"author": message.author or message.sender, "reason": message.verdict, **(more or {})}
+    audit.record(tx, kind, audit.OPERATOR, f"held {message.id}", details)
 
 
 def expire(tx: Writing, now: int, log: Log, holding: Holding) -> int:
@@ -141,6 +149,10 @@ def expire(tx: Writing, now: int, log: Log, holding: Holding) -> int:
         held.remove(tx, message.id)
         for account_id in message.recipients:
             lost.setdefault(account_id, []).append(message)
+    if gone:
+        oldest = min(message.received for message in gone)
+        told = {"rule": "held_mail", "messages": len(gone), "oldest": oldest}
+        audit.record(tx, audit.Kind.HELD_EXPIRED, audit.NODE, "", told, now)
     if holding.notices:
         for account_id, messages in lost.items():
             _tell(tx, account_id, log, holding, _dropped_note(messages), now)

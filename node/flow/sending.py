@@ -16,6 +16,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import NamedTuple
 
+from node.anchor import audit
 from node.anchor.leaf import Direction
 from node.anchor.log import Log
 from node.auth.throttle import network
@@ -255,7 +256,7 @@ class Lookout:
             fresh=round(counts.fresh + (0.0 if judgement.accepted else attempt.fresh)),
             details=" ".join(judgement.signs),
         )
-        security_events.add(tx, look.account.id, event)
+        audit.security(tx, look.account.id, event, audit.NODE)
         if judgement.is_first or judgement.step is Step.LOCKED:
             reader = parse_address(look.account.address)
             text = notice(
@@ -355,7 +356,8 @@ def unlock(tx: Writing, account_id: int, now: float, by: str, peer: str = "") ->
     baseline, _ = _opened(state)
     scoring.lift(baseline, now)
     sending.put(tx, account_id, State(Step.FREE, int(now), pack(baseline)))
-    security_events.add(tx, account_id, SecurityEvent(int(now), Kind.UNLOCKED, peer, details=by))
+    actor = audit.OPERATOR if by == "administrator" else ""
+    audit.security(tx, account_id, SecurityEvent(int(now), Kind.UNLOCKED, peer, details=by), actor)
     return True
 
 

@@ -9,6 +9,7 @@ import identity.refusal
 from identity.oauth import metadata, scope, tokens
 from identity.oauth.fault import Code, Fault
 from identity.oauth.tokens import Access
+from node.anchor import audit
 from node.auth.oauth import refresh
 from node.auth.oauth.issue import subject_of
 from node.auth.oauth.plan import Plan
@@ -70,7 +71,14 @@ class AccessTokens:
         now = self._plan.now
         if grant.last_used is not None and now - grant.last_used < every:
             return
-        await self._plan.database.write(lambda tx: oauth.mark_used(tx, grant.id, now))
+
+        def work(tx: Writing) -> None:
+            oauth.mark_used(tx, grant.id, now)
+            account = accounts.get(tx, grant.account_id)
+            if account is not None:
+                audit.first_login(tx, account.address, grant.last_used, now, {"client": grant.client_name})
+
+        await self._plan.database.write(work)
 
     async def revoke(self, token: str, client_id: str) -> Fault | None:
         """End the grant of a token, of either kind; None also when there was nothing to end (RFC 7009 §2.2)."""
@@ -85,7 +93,10 @@ class AccessTokens:
                 return None
             if grant.client_id != client_id:
                 return Fault(Code.UNAUTHORIZED_CLIENT, "the token was given to another client")
-            oauth.end(tx, grant.id)
+            if oauth.end(tx, grant.id):
+                account = accounts.get(tx, grant.account_id)
+                told = {"client": grant.client_name, "by": "client"}
+                audit.record(tx, audit.Kind.GRANT_ENDED, audit.NODE, account.address if account else "", told, now)
             return None
 
         return await self._plan.database.write(work)

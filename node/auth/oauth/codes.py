@@ -9,7 +9,17 @@ from identity.oauth import pkce
 from identity.oauth.authorization import Ask
 from identity.oauth.fault import Code, Fault
 from node.auth.oauth.issue import Issued, Refreshing, answer, new_refreshing, settle
-from node.auth.oauth.plan import CODE_REPLAYED, CODE_SECONDS, MAX_GRANTS, Plan, alarm, fingerprint, new_secret, note
+from node.auth.oauth.plan import (
+    CODE_REPLAYED,
+    CODE_SECONDS,
+    MAX_GRANTS,
+    Plan,
+    alarm,
+    fingerprint,
+    given,
+    new_secret,
+    note,
+)
 from node.store import accounts, oauth, oauth_clients
 from node.store.accounts import Account
 from node.store.oauth import Grant
@@ -68,6 +78,7 @@ class Codes:
                 expires=expires,
             )
             oauth_clients.mark_used(tx, client.id, now)
+            given(tx, account, named, ask.scopes, now)
             return code
 
         return await self._plan.database.write(work)

@@ -9,7 +9,7 @@ from identity.oauth import metadata, user_code
 from identity.oauth.fault import Code, Fault
 from node.auth.oauth.codes import FULL
 from node.auth.oauth.issue import Issued, Refreshing, answer, new_refreshing, settle
-from node.auth.oauth.plan import DEVICE_SECONDS, MAX_GRANTS, Plan, fingerprint, new_secret
+from node.auth.oauth.plan import DEVICE_SECONDS, MAX_GRANTS, Plan, fingerprint, given, new_secret
 from node.auth.refusal import Reason, Refusal
 from node.auth.throttle import Pace, Throttle, network
 from node.store import accounts, oauth, oauth_clients
@@ -113,6 +113,8 @@ class Devices:
                 if grant_id is not None:
                     oauth.end(tx, grant_id)
                 return Fault(Code.EXPIRED_TOKEN, "the device's code is no longer good; start again on the device")
+            if allowed:
+                given(tx, account, (device.client_id, device.client_name), device.scopes, now)
             return None
 
         return await self._plan.database.write(work)

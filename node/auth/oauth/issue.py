@@ -8,6 +8,7 @@ from typing import Any
 
 from identity.oauth import scope, tokens
 from identity.oauth.tokens import Access
+from node.anchor import audit
 from node.auth.oauth.plan import Plan, fingerprint, new_secret
 from node.store import oauth
 from node.store.accounts import Account
@@ -55,6 +56,7 @@ def settle(
     tx: Writing, plan: Plan, account: Account, grant: Grant, refreshing: Refreshing, *, now: int, nonce: str = ""
 ) -> Issued:
     """Give the grant its life: with a refresh token where the person allowed offline access, else an access token's."""
+    audit.first_login(tx, account.address, grant.last_used, now, {"client": grant.client_name})
     if OFFLINE in grant.scopes:
         expires = now + plan.refresh_seconds
         hashes = (fingerprint(refreshing.family), fingerprint(refreshing.part))

@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from identity.oauth.tokens import KeyRing
+from node.anchor import audit
 from node.base import metrics
 from node.base.log import get_log
-from node.store import security_events
+from node.store.accounts import Account
 from node.store.database import Database
 from node.store.oauth import Grant
 from node.store.oauth_clients import Client
@@ -72,7 +73,13 @@ def fingerprint(secret: str) -> bytes:
 def note(tx: Writing, kind: str, grant: Grant, network: str, now: int) -> None:
     """Write a security event for the grant's owner, who finds it on the account page."""
     event = SecurityEvent(now, kind, network, grant.client_name, details="grant-ended")
-    security_events.add(tx, grant.account_id, event)
+    audit.security(tx, grant.account_id, event)
+
+
+def given(tx: Writing, account: Account, client: tuple[str, str], scopes: frozenset[str], now: int) -> None:
+    """Write down what a person allowed a client (id and name)."""
+    details = {"client": client[1], "client_id": client[0], "scopes": " ".join(sorted(scopes))}
+    audit.record(tx, audit.Kind.GRANT_GIVEN, account.address, account.address, details, now)
 
 
 def alarm(kind: str, grant: Grant, network: str) -> None:

@@ -18,6 +18,7 @@ from starlette.responses import Response
 
 from identity.did import syntax
 from identity.did.syntax import Did
+from node.anchor import audit
 from node.base.address import Address, AddressError, normalize_domain, parse_address
 from node.directory import person_did
 from node.directory.issuer import Issuer
@@ -115,15 +116,16 @@ async def publish(request: Request) -> Response:
     if person is None or here.issuer is None:
         return answer_problem(request, NOT_FOUND if person else LOGIN_FIRST)
     shown = tuple(asked.shown)
-    if not await here.database.write(partial(_publish, id=person.id, shown=shown)):
+    if not await here.database.write(partial(_publish, person=person, shown=shown)):
         return answer_problem(request, _NOT_YOURS)
     return await _mine(request, person)
 
 
-def _publish(tx: Writing, *, id: int, shown: tuple[str, ...]) -> bool:
-    if not set(shown) <= set(accounts.identities(tx, id)):
+def _publish(tx: Writing, *, person: Account, shown: tuple[str, ...]) -> bool:
+    if not set(shown) <= set(accounts.identities(tx, person.id)):
         return False
-    publications.put(tx, id, shown, int(time.time()))
+    publications.put(tx, person.id, shown, int(time.time()))
+    audit.record(tx, audit.Kind.DID_PUBLISHED, person.address, person.address, {"shown": " ".join(shown)})
     return True
 
 
@@ -132,7 +134,12 @@ async def withdraw(request: Request) -> Response:
     person = await visitor(request)
     if person is None:
         return answer_problem(request, LOGIN_FIRST)
-    await house(request).database.write(lambda tx: publications.remove(tx, person.id))
+
+    def work(tx: Writing) -> None:
+        if publications.remove(tx, person.id):
+            audit.record(tx, audit.Kind.DID_WITHDRAWN, person.address, person.address)
+
+    await house(request).database.write(work)
     return Response(status_code=204)
 
 

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from identity.oauth import user_code
+from node.anchor import audit
 from node.auth.refusal import Refusal
 from node.servers.http.body import read_form
 from node.servers.http.house import cookie, house, peer, visitor
@@ -16,6 +17,7 @@ from node.servers.http.problem import LOGIN_FIRST, NOT_FOUND, Problem, answer_pr
 from node.store import oauth
 from node.store.accounts import Account
 from node.store.oauth_clients import Device
+from node.store.transaction import Writing
 
 _NOT_NOW = "The device was not connected"
 _STALE = Problem(403, "stale-form", "This page was open too long", "Nothing was allowed. Type the code in again.")
@@ -92,6 +94,13 @@ async def disconnect(request: Request) -> Response:
     id = request.path_params["id"]
     if id >= 1 << 63:  # no row number is that large
         return answer_problem(request, NOT_FOUND)
-    if await house(request).database.write(lambda tx: oauth.revoke(tx, person.id, id)) is None:
+
+    def work(tx: Writing) -> bool:
+        name = oauth.revoke(tx, person.id, id)
+        if name is not None:
+            audit.record(tx, audit.Kind.GRANT_ENDED, person.address, person.address, {"client": name})
+        return name is not None
+
+    if not await house(request).database.write(work):
         return answer_problem(request, NOT_FOUND)
     return RedirectResponse("/account", 303)

@@ -9,6 +9,7 @@ import hashlib
 import pytest
 
 from node.anchor import message_leaves
+from node.anchor.events import parse
 from node.anchor.leaf import Direction
 from node.base.errors import Permanent
 from node.checks.opinion import Opinion, Reason
@@ -17,7 +18,8 @@ from node.flow import held as holding_back
 from node.flow.accept import Accept
 from node.flow.deliver import RecipientGone
 from node.flow.held import DAY, Holding
-from node.store import contacts, held
+from node.store import audit_events, contacts, held
+from node.store.audit_events import Wanted
 from node.store.contacts import digest
 from node.store.held import Held
 from node.store.transaction import Writing
@@ -58,6 +60,15 @@ async def test_held_mail_is_in_no_mailbox_and_in_the_log(house) -> None:
     assert [leaf.direction for _, leaf in found] == [Direction.RECEIVED]
 
 
+async def decisions(house) -> list[tuple[str, str, dict[str, object]]]:
+    """Kind, subject and further details of all events that an administrator's decisions left behind."""
+    rows = await house.premises.database.read(lambda tx: audit_events.listing(tx, Wanted(actor="operator")))
+    found = [(event.kind.value, event.subject, dict(event.details)) for event in (parse(row.document) for row in rows)]
+    for _, _, details in found:
+        assert (details.pop("author"), details.pop("reason")) == ("nora@far.example", "threat-held")
+    return found
+
+
 async def test_released_mail_comes_as_it_was_meant_to(house) -> None:
     await bring(house)
     (message,) = await listed(house)
@@ -69,7 +80,8 @@ async def test_released_mail_comes_as_it_was_meant_to(house) -> None:
     header = email.message_from_bytes(anns, policy=email.policy.default)
     assert "threat=0.97 (attachment is a program)" in " ".join(header["X-Waxseal-Verdict"].split())
     assert await listed(house) == []
-    assert await house.log_size() == 1, "it was logged when it was accepted"
+    assert await decisions(house) == [("held-released", f"held {message.id}", {"folder": "INBOX"})]
+    assert await house.log_size() == 2, "it was logged when it was accepted, and the decision when it was made"
     known = await house.premises.database.read(lambda tx: contacts.get(tx, house.ann.id, digest("nora@far.example")))
     assert known
     assert known[:3] == (0, 1, 0)
@@ -90,7 +102,8 @@ async def test_dropped_mail_leaves_nothing_but_its_leaf(house) -> None:
     assert await house.premises.database.write(lambda tx: holding_back.drop(tx, message.id)) == message
     assert await house.premises.blobs.collect() == 1
     assert await house.contents(house.ann) == await listed(house) == []
-    assert await house.log_size() == 1
+    assert await decisions(house) == [("held-dropped", f"held {message.id}", {})]
+    assert await house.log_size() == 2
 
 
 async def test_a_reader_who_left_stops_nobody_else(house) -> None:
