@@ -9,7 +9,7 @@ round looks whether its block is still in the chain: a reorganisation may have p
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
@@ -33,6 +33,7 @@ from node.store.database import Database, Reading, Watch, Writing
 log = get_log(__name__)
 
 OpenChain = Callable[[], AbstractAsyncContextManager[Chain]]
+Publish = Callable[[Chain], Awaitable[None]]
 
 ATTEMPT_SECONDS = 180.0  # for one way to the chain and back, deployment included
 FIRST_RETRY_SECONDS = 1.0
@@ -60,6 +61,7 @@ class Plan:
         alert_seconds: a leaf that waits longer is told of loudly.
         check_seconds: between two looks at provisional anchors.
         own: the chain is the node's own and can begin again, when somebody deletes it.
+        publish: also put the log's key and the policies there.
     """
 
     chain_id: int
@@ -72,6 +74,7 @@ class Plan:
     alert_seconds: float = 3600
     check_seconds: float = 15
     own: bool = False
+    publish: bool = True
 
     @property
     def name(self) -> str:
@@ -96,12 +99,16 @@ class _Work:
 class Anchoring:
     """One chain's loop.
 
+    Args:
+        publish: called with the open chain after an anchor, for what else the node puts on chains.
+
     Attributes:
         signed: woken whenever a head was signed.
     """
 
-    def __init__(self, database: Database, keys: LogKeys, plan: Plan) -> None:
+    def __init__(self, database: Database, keys: LogKeys, plan: Plan, publish: Publish | None = None) -> None:
         self.plan = plan
+        self._publish = publish if plan.publish else None
         self.signed = Watch()
         self._database = database
         self._keys = keys
@@ -125,16 +132,18 @@ class Anchoring:
         Raises:
             Temporary, Permanent: the attempt failed; the loop goes on trying.
         """
+        failure: Exception | None = None
         while True:
             found = await self._database.read(self._work)
             if found.newest and found.newest.size >= size:
                 return found.newest
+            if failure:
+                raise failure
             tried = self._tried
             self._hurry = True
             self.signed.wake()
             await tried.wait()
-            if self._failure:
-                raise self._failure
+            failure = self._failure
 
     async def _anchor_on(self) -> None:
         pause = FIRST_RETRY_SECONDS
@@ -241,6 +250,15 @@ class Anchoring:
             result = await tree_heads.anchor(chain, contract, head.size, head.root)
             stored = await tree_heads.read_head(chain, contract, self.plan.sender, result.block)
             await self._note(chain, contract, stored)
+            await self._publish_too(chain)
+
+    async def _publish_too(self, chain: Chain) -> None:
+        if self._publish is None:
+            return
+        try:
+            await self._publish(chain)
+        except WaxsealError as error:  # the log's heads do not wait for it; it is tried again with the next one
+            log.warning("keeper.not_published", chain=self.plan.name, error=str(error))
 
     async def _contract(self, chain: Chain, newest: Anchor | None) -> str:
         """The contract in use: the settings', else that of our last anchor, else one we made before, or a new one."""

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import trio
 
 from node.anchor import checkpoint
-from node.anchor.anchoring import ATTEMPT_SECONDS, Anchoring, HistoryError, Plan
+from node.anchor.anchoring import ATTEMPT_SECONDS, Anchoring, HistoryError, Plan, Publish
 from node.anchor.checkpoint import Checkpoint
 from node.anchor.keys import LogKeys
 from node.anchor.log import Log
@@ -40,6 +40,7 @@ class Keeper:
         plans: the chains, and how each is anchored on; none: checkpoints are signed, and anchored nowhere.
         every_seconds: sign at the latest this long after a message.
         every_messages: or at once when so many wait.
+        publish: what else is put on each chain (`publisher`).
     """
 
     def __init__(
@@ -49,10 +50,12 @@ class Keeper:
         plans: Sequence[Plan] = (),
         every_seconds: float = 60,
         every_messages: int = 1000,
+        *,
+        publish: Publish | None = None,
     ) -> None:
         self._database = database
         self._keys = keys
-        self._chains = [Anchoring(database, keys, plan) for plan in plans]
+        self._chains = [Anchoring(database, keys, plan, publish) for plan in plans]
         self._every_seconds = every_seconds
         self._every_messages = every_messages
         self._log = Log()

@@ -29,6 +29,7 @@ class AnchorChain(Section):
     contract: str = Field("deploy", description='TreeHeads there, 0x...; "deploy": this node makes its own.')
     every_minutes: float = Field(60, gt=0, le=43_200, description="Anchor at the latest this long after a message.")
     every_messages: int = Field(10_000, ge=1, description="Or at once when so many wait.")
+    publish: bool = Field(True, description="Also publish the log's key and the policies there; costs gas once each.")
     max_fee_gwei: float = Field(
         100, gt=0, le=100_000, description="The most that is paid for one gas, replacements included; dearer: wait."
     )

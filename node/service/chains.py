@@ -60,6 +60,7 @@ def _plan(name: str, chain: AnchorChain, database: Database, keys: LogKeys) -> P
         every_leaves=chain.every_messages,
         confirmations=chain.needed,
         alert_seconds=chain.alert_hours * 3600,
+        publish=chain.publish,
     )
 
 

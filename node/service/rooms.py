@@ -12,6 +12,7 @@ from identity.credentials.verify import Verifier
 from node.anchor.keeper import Keeper
 from node.anchor.keys import LogKeys, open_keys
 from node.anchor.log import Log
+from node.anchor.publisher import Publisher
 from node.auth.blocks import Blocks, Policy
 from node.auth.brake import Brake
 from node.auth.gate import Gate
@@ -122,7 +123,7 @@ async def open_rooms(settings: Settings) -> AsyncIterator[Rooms]:
             panel=panel,
             offload=offload,
             keys=keys,
-            keeper=Keeper(database, keys, chain_plans(settings, folders, database, keys), *_pace(settings)),
+            keeper=_keeper(settings, folders, database, keys),
         )
 
 
@@ -137,5 +138,7 @@ def _policy(logins: Logins) -> Policy:
     )
 
 
-def _pace(settings: Settings) -> tuple[float, int]:
-    return settings.anchor.every_seconds, settings.anchor.every_messages
+def _keeper(settings: Settings, folders: Folders, database: Database, keys: LogKeys) -> Keeper:
+    plans, pace = chain_plans(settings, folders, database, keys), settings.anchor
+    publish = Publisher(database, keys).publish
+    return Keeper(database, keys, plans, pace.every_seconds, pace.every_messages, publish=publish)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 from sqlalchemy import bindparam, delete, func, or_, select, update
@@ -223,5 +223,5 @@ def _anchors(rows: Sequence[Row]) -> list[Anchor]:
 def _anchor(row: Row | None) -> Anchor | None:
     if row is None:
         return None
-    *values, confirmed, gas, fee = row
-    return Anchor(*values, bool(confirmed), gas, int(fee))
+    found = Anchor(*row)
+    return replace(found, confirmed=bool(found.confirmed), fee=int(found.fee))
