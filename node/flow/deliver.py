@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from node.anchor import message_leaves
-from node.anchor.leaf import Direction, Leaf
+from node.anchor.leaf import Direction, Leaf, Outcome
 from node.anchor.log import Log
 from node.base.address import Address
 from node.base.errors import Temporary
@@ -75,6 +75,7 @@ def deliver(tx: Writing, parcel: Parcel, order: Order, log: Log) -> int:
     prepared = parcel.prepared()
     kept = _Kept(blobs.add(tx, prepared), prepared.size, parcel)
     reached: dict[int, str] = {}  # accounts, and the folder of each
+    leaves = False
     for address in order.recipients:
         resolution = resolve(tx, address)
         for reader in readers(resolution):
@@ -85,6 +86,7 @@ def deliver(tx: Writing, parcel: Parcel, order: Order, log: Log) -> int:
         if readers(resolution):
             continue
         if isinstance(resolution, Foreign) and order.may_leave:
+            leaves = True
             spool.add(
                 tx,
                 kept.blob,
@@ -102,7 +104,14 @@ def deliver(tx: Writing, parcel: Parcel, order: Order, log: Log) -> int:
             remember(tx, order.letter, parcel.received, whose, junk=is_junk)
         if order.submitter:
             remember_sent(tx, order.letter, parcel.received, order.submitter, order.recipients)
-    return message_leaves.append(tx, log, Leaf(prepared.sha256, order.direction, parcel.received, parcel.salt))
+    leaf = Leaf(prepared.sha256, order.direction, parcel.received, parcel.salt)
+    return message_leaves.append(tx, log, leaf, Outcome.SENT if leaves else _outcome(reached))
+
+
+def _outcome(reached: Mapping[int, str]) -> Outcome:
+    """What became of a message that all went to people here."""
+    junked = {bool(folder) for folder in reached.values()}
+    return Outcome.DIVIDED if len(junked) > 1 else Outcome.JUNK if True in junked else Outcome.INBOX
 
 
 def _keep(tx: Writing, kept: _Kept, reader: Local, folder: str) -> None:

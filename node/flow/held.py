@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from node.anchor import audit, message_leaves
-from node.anchor.leaf import Direction, Leaf
+from node.anchor.leaf import Direction, Leaf, Outcome
 from node.anchor.log import Log
 from node.base.address import parse_address
 from node.base.errors import Permanent
@@ -82,7 +82,8 @@ def hold(tx: Writing, parcel: Parcel, order: Order, log: Log, holding: Holding, 
         recipients=reached,
     )
     number = held.add(tx, message, parcel.summary)
-    leaf = message_leaves.append(tx, log, Leaf(prepared.sha256, order.direction, parcel.received, parcel.salt))
+    made = Leaf(prepared.sha256, order.direction, parcel.received, parcel.salt)
+    leaf = message_leaves.append(tx, log, made, Outcome.HELD)
     if holding.notices:
         for account_id in reached:
             if not held.has_since(tx, account_id, parcel.received - DAY, number):
