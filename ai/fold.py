@@ -41,7 +41,9 @@ _LATIN = re.compile("[a-zA-Z]")
 _TWIN = re.compile("[\u0250-\u02af\u0370-\u052f\u0531-\u0587\u13a0-\u13f5\u1d00-\u1d7f]")
 _LEET = re.compile(r"(?<![\w@$.])(?=[a-zA-Z013457@$]*[a-zA-Z][013457@$]{1,2}[a-zA-Z])[a-zA-Z013457@$]{3,20}(?![\w@.])")
 _LEET_LETTERS = str.maketrans("013457@$", "oieastas")
+_LEET_SIGN = re.compile("[013457@$][a-zA-Z]")  # no leet without it, and it is found ten times as fast
 _SPACED = re.compile(r"(?<!\S)(?:[^\W\d_][ .*_-]){3,30}[^\W\d_](?!\S)")
+_SPACED_MIDDLE = re.compile(r"[ .*_-][^\W\d_][ .*_-][^\W\d_][ .*_-]")  # likewise
 _LIMIT = 20_000  # characters looked at for disguises
 
 
@@ -71,9 +73,9 @@ class Disguises:
 
 def plain_letters(text: str) -> str:
     """Without zero-width characters, compatibility forms folded (NFKC). Linear in the length of the text."""
+    if text.isascii():
+        return text
     shown = _ZERO_WIDTH.sub("", text)
-    if shown.isascii():
-        return shown
     # In pieces: sorting a long run of combining marks takes quadratic time.
     return "".join(unicodedata.normalize("NFKC", shown[at : at + 256]) for at in range(0, len(shown), 256))
 
@@ -81,14 +83,17 @@ def plain_letters(text: str) -> str:
 def unmasked(text: str) -> tuple[str, Disguises]:
     """A text as a person reads it, and how it was disguised; only the first 20,000 characters are looked at closely."""
     head, rest = text[:_LIMIT], text[_LIMIT:]
-    zero_width, styled = len(_INSIDE_WORD.findall(head)), len(_STYLED.findall(head))
+    zero_width = styled = mixed = leet = spaced = 0
+    if not head.isascii():
+        zero_width, styled = len(_INSIDE_WORD.findall(head)), len(_STYLED.findall(head))
     shown = plain_letters(head)
     shown, surplus = shown[:_LIMIT], shown[_LIMIT:]  # one character may become eighteen
-    mixed = leet = spaced = 0
     if not shown.isascii():
         shown, mixed = _one_script(shown)
-    shown, leet = _without_leet(shown)
-    shown, spaced = _SPACED.subn(lambda found: re.sub(r"[ .*_-]", "", found[0]), shown)
+    if _LEET_SIGN.search(shown):
+        shown, leet = _without_leet(shown)
+    if _SPACED_MIDDLE.search(shown):
+        shown, spaced = _SPACED.subn(lambda found: re.sub(r"[ .*_-]", "", found[0]), shown)
     return shown + surplus + plain_letters(rest), Disguises(zero_width, styled, mixed, leet, spaced)
 
 

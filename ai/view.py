@@ -141,7 +141,9 @@ def _links(pages: Iterable[Visible], plain: str) -> tuple[list[str], list[tuple[
             host = host_of(target)
             if shown and host and registrable(shown[1].lower()) != registrable(host):
                 pretended.append((registrable(shown[1].lower()), registrable(host)))
-    targets += [match[0] for match in _URL.finditer(plain[: HEAD * 2])][:60]
+    beginning = plain[: HEAD * 2]
+    if "://" in beginning or "www." in beginning.lower():  # the pattern is slow to say that there is no link
+        targets += [match[0] for match in _URL.finditer(beginning)][:60]
     return targets, pretended
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 import unicodedata
 
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ai import fold
 from ai.fold import Disguises, plain_letters, skeleton, unmasked
 
 HONEST = [
@@ -65,6 +67,15 @@ def test_folded_text_is_folded(text: str) -> None:
 def test_plain_ascii_words_are_left_alone(text: str) -> None:
     if not any(len(word) == 1 for word in text.split()):  # those might be spaced letters
         assert unmasked(text) == (text, Disguises())
+
+
+@given(st.text([*"abZio01345$@ .*_-\n", "é", "а", "ı", "\u200b", "\ufb03", "中"], max_size=60))
+def test_what_is_looked_for_quickly_is_never_missed(text: str) -> None:
+    found = unmasked(text)
+    with pytest.MonkeyPatch.context() as patch:
+        for quick in ("_LEET_SIGN", "_SPACED_MIDDLE"):
+            patch.setattr(fold, quick, re.compile(""))
+        assert unmasked(text) == found
 
 
 @given(st.text("abcdefghjkmnopqrstuvwxyz", min_size=4, max_size=12), st.data())
