@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 import secrets
 import time
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 
 from node.anchor import audit
 from node.auth.refusal import Refusal
+from node.base import metrics
+from node.base.log import get_log
 from node.store import accounts, web_sessions
 from node.store.accounts import Account
 from node.store.database import Database
 from node.store.transaction import Reading, Writing
 
 TOKEN_SIZE = 32  # octets
+REMEMBERED = 10_000  # accounts
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}\Z")
+
+log = get_log(__name__)
 
 Admit = Callable[[Account], Awaitable[Refusal | None]]
 """Why somebody who proved who they are is not let in all the same: `Gate.admit`."""
@@ -48,7 +55,8 @@ class Sessions:
     Args:
         database: where sessions are kept.
         seconds: how long a session lasts.
-        admit: every login asks this once it knows who is there, before it begins a session.
+        admit: every login asks this once it knows who is there, before it begins a session; open ones ask it again.
+        again_seconds: how long its answer counts for open sessions.
         clock: unix seconds.
     """
 
@@ -58,12 +66,15 @@ class Sessions:
         *,
         seconds: int,
         admit: Admit = admit_all,
+        again_seconds: float = 20,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._database = database
         self.admit = admit
         self.seconds = seconds
         self._clock = clock
+        self._again = again_seconds
+        self._passed: OrderedDict[int, float] = OrderedDict()  # account → when it was asked last
 
     def begin(self, tx: Writing, account: Account, way: str = "") -> str:
         """Open a session within a transaction and return its token.
@@ -79,7 +90,7 @@ class Sessions:
         return token
 
     async def account(self, token: str) -> Account | None:
-        """Whose session this is; None for an unknown, ended or expired one."""
+        """Whose session this is; None for an unknown, ended or expired one, and where a token gate has closed since."""
         if not is_token(token):
             return None
         now = int(self._clock())
@@ -88,7 +99,26 @@ class Sessions:
             account_id = web_sessions.get(tx, fingerprint(token), now)
             return None if account_id is None else accounts.get(tx, account_id)
 
-        return await self._database.read(find)
+        found = await self._database.read(find)
+        return found if found is not None and await self._is_admitted(found) else None
+
+    async def _is_admitted(self, account: Account) -> bool:
+        """Ask the gate again, once in a while. A no ends every session; what cannot be told refuses this visit."""
+        now = self._clock()
+        if 0 <= now - self._passed.get(account.id, -math.inf) < self._again:
+            return True
+        refusal = await self.admit(account)
+        if refusal is None:
+            self._passed[account.id] = now
+            self._passed.move_to_end(account.id)
+            while len(self._passed) > REMEMBERED:
+                self._passed.popitem(last=False)
+            return True
+        log.info("web sessions refused", reason=str(refusal.reason), account=account.id)
+        if not refusal.temporary:
+            await self._database.write(lambda tx: web_sessions.remove_all(tx, account.id))
+            metrics.sessions_ended.labels(str(refusal.reason)).inc()
+        return False
 
     async def age(self, token: str) -> float | None:
         """Seconds since the login that opened this session; None for an unknown, ended or expired one."""

@@ -10,7 +10,7 @@ from ipaddress import ip_network
 
 from identity.credentials.verify import Verifier
 from node.anchor.keeper import Keeper
-from node.anchor.keys import LogKeys, open_keys
+from node.anchor.keys import LogKeys, load_or_create, open_keys
 from node.anchor.log import Log
 from node.anchor.publisher import Publisher
 from node.auth.blocks import Blocks, Policy
@@ -21,6 +21,7 @@ from node.auth.gates.evaluate import Evaluator
 from node.auth.gates.evidence import KeptEvidence
 from node.auth.guests import Guests
 from node.auth.scram_login import ScramLogin
+from node.auth.sealing import Sealing, has_old, seal_old
 from node.base.config import Settings
 from node.base.config_logins import Logins
 from node.checks.classifier import ContentClassifier
@@ -57,6 +58,7 @@ class Rooms:
     doorkeeper: Doorkeeper
     resolver: DidResolver
     linked: DidkitProofs
+    sealing: Sealing
     guests: Guests
     premises: Premises
     classifier: ContentClassifier
@@ -116,6 +118,7 @@ async def open_rooms(settings: Settings) -> AsyncIterator[Rooms]:
             doorkeeper=doorkeeper,
             resolver=resolver,
             linked=linked,
+            sealing=await _sealed(folders, database),
             guests=Guests(database, doorkeeper, settings.gates.ends_within_seconds),
             premises=premises,
             classifier=classifier,
@@ -125,6 +128,14 @@ async def open_rooms(settings: Settings) -> AsyncIterator[Rooms]:
             keys=keys,
             keeper=_keeper(settings, folders, database, keys),
         )
+
+
+async def _sealed(folders: Folders, database: Database) -> Sealing:
+    """What seals second factors; those from before there was a key are sealed now."""
+    sealing = Sealing(load_or_create(folders.keys / "secrets.key"))
+    if await database.read(has_old):
+        await database.write(lambda tx: seal_old(tx, sealing))
+    return sealing
 
 
 def _policy(logins: Logins) -> Policy:

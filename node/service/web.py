@@ -34,6 +34,7 @@ def web_app(rooms: Rooms, ports: Ports, oauth: Provider | None = None) -> WebApp
         chain_ids=tuple(dict.fromkeys([*settings.wallet.chain_ids, *contracts.chain_ids])),
         solana_chains=tuple(settings.wallet.solana_chains),
         session_seconds=settings.wallet.session_hours * 3600,
+        gate_seconds=settings.gates.ends_within_seconds / 3,
         mail_servers=_mail_servers("localhost" if local else settings.hostname, ports),
         log_origin=rooms.keys.origin,
         # TLS ends at a proxy on this machine: believe what it says about who is asking.
@@ -55,6 +56,7 @@ def web_app(rooms: Rooms, ports: Ports, oauth: Provider | None = None) -> WebApp
         contracts=contracts,
         resolver=rooms.resolver,
         linked=rooms.linked,
+        sealing=rooms.sealing,
         issuer=issuer_of(rooms.folders) if settings.did.publish else None,
         doorkeeper=rooms.doorkeeper,
         signup=settings.signup,

@@ -18,6 +18,7 @@ class Totp:
     """A second factor: the secret shared with an authenticator app.
 
     Attributes:
+        secret: sealed (node.auth.sealing).
         confirmed: a first code was typed; before that it counts for nothing.
         last_step: of the last code that was accepted; None: none yet.
     """
@@ -56,6 +57,8 @@ _UNSET = Statement(delete(account_password).where(same(_P.account_id)).returning
 _TOTP = Statement(select(_T.secret, _T.confirmed, _T.last_step).where(same(_T.account_id)))
 _BEGIN = Statement(adding(totp))
 _CONFIRM = Statement(update(totp).where(same(_T.account_id, "owner")).values(confirmed=1, last_step=bindparam("step")))
+_SECRETS = Statement(select(_T.account_id, _T.secret))
+_RESEAL = Statement(update(totp).where(same(_T.account_id, "owner")).values(secret=bindparam("sealed")))
 _STEP = Statement(update(totp).where(same(_T.account_id, "owner")).values(last_step=bindparam("step")))
 _FORGET = Statement(delete(totp).where(same(_T.account_id)).returning(_T.confirmed))
 _COUNT = Statement(select(func.count()).select_from(recovery_code).where(same(_R.account_id)))
@@ -88,8 +91,18 @@ def get_totp(tx: Reading, account_id: int) -> Totp | None:
     return None if row is None else Totp(row[0], bool(row[1]), row[2] or None)
 
 
+def totp_secrets(tx: Reading) -> list[tuple[int, bytes]]:
+    """All second factors: account and secret, as it is kept."""
+    return [(account_id, secret) for account_id, secret in tx.execute(_SECRETS)]
+
+
+def reseal_totp(tx: Writing, account_id: int, sealed: bytes) -> None:
+    """Keep the same secret in another form."""
+    tx.execute(_RESEAL, owner=account_id, sealed=sealed)
+
+
 def begin_totp(tx: Writing, account_id: int, secret: bytes, now: int) -> None:
-    """Keep a new secret that is yet to be confirmed, in place of any other."""
+    """Keep a new secret, sealed, that is yet to be confirmed, in place of any other."""
     tx.execute(_FORGET, account_id=account_id)
     tx.execute(_BEGIN, account_id=account_id, secret=secret, confirmed=0, last_step=0, created=now)
 

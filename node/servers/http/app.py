@@ -26,6 +26,7 @@ from node.auth.oidc_provider import OidcProvider
 from node.auth.passkeys import Passkeys
 from node.auth.password_hash import Hasher
 from node.auth.password_login import PasswordLogin
+from node.auth.sealing import Sealing
 from node.auth.second_factors import SecondFactors
 from node.auth.sessions import Sessions
 from node.auth.signup import SignUp
@@ -136,6 +137,7 @@ class WebApp:
         contracts: the chains asked about contract wallets; None asks none.
         resolver: finds the documents of DIDs that log in; None finds those that need no network.
         linked: checks embedded proofs of credentials; None refuses them.
+        sealing: seals the secrets of authenticator apps; None with a key that ends with the process.
         issuer: signs in the name of the domains; None publishes nothing.
         doorkeeper: explains token gates; None shows none.
         signup: how people open mailboxes by themselves; None: they do not.
@@ -155,6 +157,7 @@ class WebApp:
         contracts: ContractWallets | None = None,
         resolver: DidResolver | None = None,
         linked: Proofs | None = None,
+        sealing: Sealing | None = None,
         issuer: Issuer | None = None,
         doorkeeper: Doorkeeper | None = None,
         signup: Signup | None = None,
@@ -164,8 +167,14 @@ class WebApp:
         oidc_providers: Sequence[OidcProvider] = (),
         clock: Callable[[], float] = time.time,
     ) -> None:
-        sessions = Sessions(database, seconds=settings.session_seconds, admit=gate.admit, clock=clock)
-        hasher = Hasher()
+        sessions = Sessions(
+            database,
+            seconds=settings.session_seconds,
+            admit=gate.admit,
+            again_seconds=settings.gate_seconds,
+            clock=clock,
+        )
+        hasher, sealing = Hasher(), sealing or Sealing()
         blocks, dids = gate.brake.blocks, resolver or DidResolver(None)
         proofs = WalletProofs(settings.wallet, contracts or ContractWallets({}), clock)
         app = Starlette(
@@ -185,8 +194,8 @@ class WebApp:
             else None,
             issuer=issuer,
             passwords=AppPasswords(database),
-            password_login=PasswordLogin(database, sessions, gate, hasher, clock=clock),
-            second_factors=SecondFactors(database, sessions, hasher, settings.domain, clock=clock),
+            password_login=PasswordLogin(database, sessions, gate, hasher, sealing=sealing, clock=clock),
+            second_factors=SecondFactors(database, sessions, hasher, settings.domain, sealing=sealing, clock=clock),
             templates=Templates(settings),
             doorkeeper=doorkeeper,
             signup=SignUp(database, sessions, proofs, doorkeeper, settings=signup, origin=settings.origin, clock=clock)

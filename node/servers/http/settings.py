@@ -37,6 +37,7 @@ class WebSettings:
         chain_ids: EIP-155 chains a login may name; the first is used when a wallet is on another one.
         solana_chains: chains a Solana wallet's login may name; the first is used. Empty: none logs in.
         session_seconds: how long a browser stays logged in.
+        gate_seconds: how long a token gate's yes counts in an open session.
         mail_servers: shown with a new app password.
         log_origin: name of the transparency log, as its checkpoints carry it.
         proxies: addresses of reverse proxies whose X-Forwarded-For is believed. Empty: nobody's.
@@ -48,6 +49,7 @@ class WebSettings:
     chain_ids: tuple[int, ...] = (1,)
     solana_chains: tuple[str, ...] = ("mainnet",)
     session_seconds: int = 12 * 3600
+    gate_seconds: float = 20
     mail_servers: tuple[MailServer, ...] = ()
     log_origin: str = ""
     proxies: frozenset[str] = frozenset()

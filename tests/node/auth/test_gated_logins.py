@@ -108,3 +108,24 @@ async def test_who_proved_nothing_learns_of_no_gate(database: Database, sessions
     found = await by_wallet(stranger, Wallet.from_key(b"\x07" * 32))
     assert isinstance(found, Refusal)
     assert found.reason not in {Reason.GATE_CLOSED, Reason.GATE_UNKNOWN}
+
+
+async def test_open_sessions_ask_the_gate_again(database: Database, alice: Account) -> None:
+    now = 1_800_000_000.0
+    gate_of = Gate(database, Doorkeeper(database, Evaluator({}), 60.0, clock=lambda: now))
+    desk = Sessions(database, seconds=3600, admit=gate_of.admit, again_seconds=20, clock=lambda: now)
+    tokens = [await database.write(lambda tx: desk.begin(tx, alice)) for _ in range(2)]
+    await gate(database, {"did": f"did:pkh:eip155:1:{ALICE.address}"})
+    assert await desk.account(tokens[0]) == alice
+    await gate(database, {"group": "members"})  # what cannot be told: out for now, and the session stays
+    now += 19
+    assert await desk.account(tokens[0]) == alice, "the last answer counts a while"
+    now += 2
+    assert await desk.account(tokens[0]) is None
+    await gate(database, {"did": f"did:pkh:eip155:1:{ALICE.address}"})
+    assert await desk.account(tokens[0]) == alice
+    await gate(database, {"did": "did:web:else.example"})  # what is lost: every session of the account is over
+    now += 21
+    assert await desk.account(tokens[0]) is None
+    await gate(database, {"did": f"did:pkh:eip155:1:{ALICE.address}"})
+    assert [await desk.account(token) for token in tokens] == [None, None]

@@ -15,6 +15,7 @@ from node.auth.gate import Gate, Reason
 from node.auth.password_hash import Hasher
 from node.auth.password_login import PasswordLogin, Typed
 from node.auth.refusal import Refusal
+from node.auth.sealing import SEALED_SIZE, Sealing, has_old, seal_old
 from node.auth.second_factors import FRESH_SECONDS, Enrolment, Person, SecondFactors
 from node.auth.sessions import Sessions
 from node.auth.wallet import LoggedIn
@@ -38,8 +39,11 @@ class Desk:
         self.sessions = Sessions(database, seconds=3600, clock=self.clock)
         self.gate = Gate(database, brake=Brake(Blocks(database, policy, self.clock)))
         hasher = Hasher()
-        self.login = PasswordLogin(database, self.sessions, self.gate, hasher, clock=self.clock)
-        self.factors = SecondFactors(database, self.sessions, hasher, "waxseal.test", clock=self.clock)
+        self.sealing = Sealing(bytes(32))
+        self.login = PasswordLogin(database, self.sessions, self.gate, hasher, sealing=self.sealing, clock=self.clock)
+        self.factors = SecondFactors(
+            database, self.sessions, hasher, "waxseal.test", sealing=self.sealing, clock=self.clock
+        )
 
     def clock(self) -> float:
         return self.now
@@ -273,3 +277,39 @@ async def test_nothing_secret_is_kept_in_the_clear_but_the_apps_secret(desk: Des
     assert factors.hash not in repr(factors)
     assert factors.totp is not None
     assert repr(factors.totp.secret) not in repr(factors)
+
+
+async def kept_secret(desk: Desk) -> bytes:
+    ((_, secret),) = await desk.database.read(passwords.totp_secrets)
+    return secret
+
+
+async def test_secrets_are_sealed_in_the_database(desk: Desk) -> None:
+    app = await desk.enrol()
+    kept, plain = await kept_secret(desk), app.byte_secret()
+    assert len(kept) == SEALED_SIZE
+    assert plain not in kept
+    assert desk.sealing.open_totp(desk.alice.id, kept) == plain
+    assert desk.sealing.open_totp(desk.alice.id + 1, kept) is None, "in another's row it opens nothing"
+    assert Sealing(b"x" * 32).open_totp(desk.alice.id, kept) is None
+
+
+async def test_secrets_from_before_are_sealed_at_the_next_start(desk: Desk) -> None:
+    app = await desk.enrol()
+    plain = app.byte_secret()
+    assert not await desk.database.read(has_old)
+    await desk.database.write(lambda tx: passwords.reseal_totp(tx, desk.alice.id, plain))  # as it was before
+    assert await desk.database.read(has_old)
+    assert desk.sealing.open_totp(desk.alice.id, await kept_secret(desk)) == plain
+    assert await desk.database.write(lambda tx: seal_old(tx, desk.sealing)) == 1
+    assert await desk.database.write(lambda tx: seal_old(tx, desk.sealing)) == 0
+    assert len(await kept_secret(desk)) == SEALED_SIZE
+
+
+async def test_with_the_key_lost_the_code_is_still_asked_for(desk: Desk) -> None:
+    app = await desk.enrol()
+    desk.login._sealing = Sealing()
+    code = app.at(int(desk.now))
+    assert await desk.try_in(desk.alice.address, GOOD) is Reason.BAD_CREDENTIALS
+    assert await desk.try_in(desk.alice.address, GOOD, code) is Reason.BAD_CREDENTIALS
+    assert await desk.try_in(desk.alice.address, GOOD, "", desk.codes[0]) == desk.alice
