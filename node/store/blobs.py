@@ -24,7 +24,7 @@ import trio
 from sqlalchemy import bindparam, delete, select, update
 
 from node.base.errors import Permanent, Temporary
-from node.store import frames, pieces
+from node.store import blob_files, frames, pieces
 from node.store.database import Database
 from node.store.frames import FRAME
 from node.store.pieces import Encoded, Inline, Piece, Span
@@ -43,7 +43,9 @@ __all__ = [
     "find",
     "prepare",
     "replace_by_pieces",
+    "restore",
     "small",
+    "window",
 ]
 
 INLINE_LIMIT = 1 << 20  # octets; larger content goes into a file
@@ -98,6 +100,9 @@ _LOAD = Statement(
 )
 _ABOUT = Statement(select(blob.c.sha256, blob.c.size, blob.c.form).where(same(blob.c.id)))
 _SET_FORM = Statement(update(blob).where(same(blob.c.id, "blob_id")).values(form=Form.PIECES.value, file=""))
+_SET_FILE = Statement(
+    update(blob).where(same(blob.c.id, "blob_id")).values(form=Form.FILE.value, file=bindparam("new_file"))
+)
 _SET_DATA = Statement(update(blob_data).where(same(blob_data.c.blob_id, "of_blob")).values(content=bindparam("data")))
 _UNREFERENCED = Statement(select(blob.c.id, blob.c.file).where(blob.c.refs == 0).limit(bindparam("limit")))
 _REMOVE = Statement(delete(blob).where(blob.c.id.in_(chosen("ids"))))
@@ -109,7 +114,9 @@ _SMALL = Statement(
 _FILES = Statement(select(blob.c.file).where(blob.c.form == Form.FILE.value))
 
 
-async def prepare(where: Database | Path, content: Content, prefix: bytes = b"", *, start: int = 0) -> Prepared:
+async def prepare(
+    where: Database | Path, content: Content, prefix: bytes = b"", *, start: int = 0, in_file: bool = False
+) -> Prepared:
     """Hash and compress `prefix + content[start:]`, write it to a file when it is large; outside of any transaction.
 
     Args:
@@ -117,16 +124,17 @@ async def prepare(where: Database | Path, content: Content, prefix: bytes = b"",
         content: any buffer; it is not copied when it goes to a file.
         prefix: trace fields to go before it.
         start: octets of the content to leave out at its beginning.
+        in_file: keep it in a file however small it is.
 
     Raises:
         Temporary: the disk is full or broken.
     """
     directory = where if isinstance(where, Path) else where.path.parent
     size = len(prefix) + len(content) - start
-    if size <= QUICK:
+    if size <= QUICK and not in_file:
         return prepare_inline(prefix + bytes(content[start:]))
     try:
-        return await trio.to_thread.run_sync(_prepare, directory, content, prefix, start, limiter=_threads())
+        return await trio.to_thread.run_sync(_prepare, directory, content, prefix, start, in_file, limiter=_threads())
     except OSError as error:
         raise Temporary(f"cannot keep mail: {error.strerror}: free space in the data directory") from error
 
@@ -137,7 +145,7 @@ def add(tx: Writing, prepared: Prepared) -> int:
     if known is not None:
         blob_id, file = known
         if prepared.file and file != prepared.file:
-            tx.after(partial(_remove, _blobs(tx.directory) / prepared.file))
+            tx.after(partial(blob_files.remove, _blobs(tx.directory) / prepared.file))
         return int(blob_id)
     blob_id = tx.value(
         _ADD, sha256=prepared.sha256, size=prepared.size, form=int(prepared.form), file=prepared.file, refs=0
@@ -158,6 +166,21 @@ def about(tx: Reading, blob_id: int) -> tuple[bytes, int, Form] | None:
     return (row[0], row[1], Form(row[2])) if row else None
 
 
+def restore(tx: Writing, blob_id: int, prepared: Prepared) -> None:
+    """Give a damaged blob its content back, in a new file.
+
+    Raises:
+        ValueError: that is not its content.
+    """
+    row = tx.one(_LOAD, id=blob_id)
+    if row is None or tx.one(_FIND, sha256=prepared.sha256) != (blob_id, row[2]) or prepared.form is not Form.FILE:
+        raise ValueError(f"that is not the content of blob {blob_id}")
+    tx.execute(_SET_FILE, blob_id=blob_id, new_file=prepared.file)
+    tx.execute(_SET_DATA, of_blob=blob_id, data=prepared.data)
+    if row[2]:
+        tx.after(partial(blob_files.remove, _blobs(tx.directory) / row[2]))
+
+
 def replace_by_pieces(tx: Writing, blob_id: int, recipe: Sequence[Piece]) -> None:
     """Keep a recipe in place of the content. The caller has made sure that the pieces give the same octets.
 
@@ -170,7 +193,7 @@ def replace_by_pieces(tx: Writing, blob_id: int, recipe: Sequence[Piece]) -> Non
     tx.execute(_SET_FORM, blob_id=blob_id)
     tx.execute(_SET_DATA, of_blob=blob_id, data=pieces.pack(recipe))
     if row[2]:
-        tx.after(partial(_remove, _blobs(tx.directory) / row[2]))
+        tx.after(partial(blob_files.remove, _blobs(tx.directory) / row[2]))
 
 
 def small(tx: Reading, blob_ids: Collection[int], largest: int) -> Iterator[tuple[int, bytes]]:
@@ -184,6 +207,19 @@ def small(tx: Reading, blob_ids: Collection[int], largest: int) -> Iterator[tupl
     ids = f"[{','.join(map(str, blob_ids))}]"
     for blob_id, packed in tx.execute(_SMALL, ids=ids, largest=largest):
         yield blob_id, frames.unpack(packed)
+
+
+def window(tx: Reading, blob_id: int, start: int, length: int) -> bytes:
+    """The window [start, start + length) of content that is not in pieces, on the caller's thread.
+
+    Raises:
+        Permanent: there is no such blob, or it is damaged.
+        OSError: its file is missing or cannot be read.
+    """
+    found = _window(tx, directory=_blobs(tx.directory), blob_id=blob_id, start=start, length=length)
+    if not isinstance(found, bytes):
+        raise Permanent(f"blob {blob_id} is in pieces")
+    return found
 
 
 class Blobs:
@@ -247,11 +283,11 @@ class Blobs:
         gone = 0
         while number := await self._database.write(_collect):
             gone += number
-        files = await trio.to_thread.run_sync(_old_files, self._directory, time.time() - STRAY_SECONDS)
+        files = await trio.to_thread.run_sync(blob_files.older, self._directory, time.time() - STRAY_SECONDS)
         if files:  # listed before the rows are read: a row committed in between is seen
             known = await self._database.read(lambda tx: {file for (file,) in tx.execute(_FILES)})
             strays = [self._directory / name for name in files if name not in known]
-            await trio.to_thread.run_sync(_remove_all, strays)
+            await trio.to_thread.run_sync(blob_files.remove_all, strays)
             gone += len(strays)
         return gone
 
@@ -295,23 +331,19 @@ def _collect(tx: Writing) -> int:
     tx.execute(_REMOVE, ids=f"[{','.join(str(blob_id) for blob_id, _ in rows)}]")
     for _, file in rows:
         if file:
-            tx.after(partial(_remove, _blobs(tx.directory) / file))
+            tx.after(partial(blob_files.remove, _blobs(tx.directory) / file))
     return len(rows)
 
 
-def _old_files(directory: Path, before: float) -> list[str]:
-    return [f"{path.parent.name}/{path.name}" for path in directory.glob("??/*") if path.stat().st_mtime < before]
-
-
-def _prepare(directory: Path, content: Content, prefix: bytes, start: int) -> Prepared:
+def _prepare(directory: Path, content: Content, prefix: bytes, start: int, in_file: bool) -> Prepared:
     with memoryview(content) as whole, whole[start:] as view:
         size = len(prefix) + len(view)
-        if size <= INLINE_LIMIT:
+        if size <= INLINE_LIMIT and not in_file:
             return prepare_inline(prefix + bytes(view))
         digest = hashlib.sha256(prefix)
         digest.update(view)
         name = f"{digest.hexdigest()[:2]}/{digest.hexdigest()}.{secrets.token_hex(4)}"
-        index = _write_file(_blobs(directory) / name, _pieces_of(prefix, view))
+        index = blob_files.write(_blobs(directory) / name, _pieces_of(prefix, view))
     return Prepared(digest.digest(), size, Form.FILE, index, name)
 
 
@@ -330,49 +362,8 @@ def _pieces_of(prefix: bytes, view: memoryview) -> Iterator[memoryview]:
         yield view[at : at + FRAME]
 
 
-def _write_file(path: Path, content: Iterator[memoryview]) -> bytes:
-    """Write frames to a new file; file and directories are on disk when this returns their index."""
-    _make_directory(path.parent)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            index = frames.pack_frames(content, file.write)
-            file.flush()
-            os.fsync(file.fileno())
-        _sync_directory(path.parent)
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
-    return index
-
-
-def _make_directory(directory: Path) -> None:
-    if not directory.is_dir():
-        if not directory.parent.is_dir():
-            _make_directory(directory.parent)
-        directory.mkdir(mode=0o700, exist_ok=True)
-        _sync_directory(directory.parent)
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def _blobs(directory: Path) -> Path:
     return directory / "blobs"
-
-
-def _remove(path: Path) -> None:
-    path.unlink(missing_ok=True)
-
-
-def _remove_all(paths: Sequence[Path]) -> None:
-    for path in paths:
-        _remove(path)
 
 
 def _threads() -> trio.CapacityLimiter:

@@ -34,6 +34,11 @@ class Reading:
     def __init__(self, connection: apsw.Connection) -> None:
         self._cursor = connection.cursor()
 
+    @property
+    def directory(self) -> Path:
+        """The data directory."""
+        return Path(self._cursor.connection.filename).parent
+
     def execute(self, statement: Statement, **params: Any) -> list[Row]:
         """Run the statement and return all its rows.
 
@@ -73,12 +78,10 @@ class Writing(Reading):
     nothing but the database; what must happen outside goes through `after`.
     """
 
-    __slots__ = ("afters", "directory", "touched")
+    __slots__ = ("afters", "touched")
 
     def __init__(self, connection: apsw.Connection) -> None:
         super().__init__(connection)
-        self.directory = Path(connection.filename).parent
-        """The data directory."""
         self.start()
 
     def start(self) -> None:
