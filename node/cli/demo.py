@@ -22,7 +22,8 @@ from rich.table import Table
 
 from node.anchor.keys import open_keys
 from node.anchor.receipt import Receipt, parse
-from node.anchor.verify import Step, verify
+from node.anchor.steps import Result, Step, Trust, result
+from node.anchor.verify import verify
 from node.base.errors import Temporary
 from node.cli.demo_mail import Kept, Mailroom
 from node.cli.samples import demo_samples
@@ -49,8 +50,8 @@ class Story:
 
     @property
     def holds(self) -> bool:
-        """True when all four steps hold for the message, and the first does not for the changed one."""
-        return all(step.holds for step in self.steps) and self.changed[0].holds is False
+        """True when all steps asked for hold for the message, and the first does not for the changed one."""
+        return result(self.steps) is Result.HOLDS and self.changed[0].holds is False
 
 
 def demo(
@@ -94,6 +95,7 @@ async def _follow(folder: Path, kept: list[Kept], room: Mailroom) -> list[Story]
     folders = Folders(folder)
     keys = open_keys(folders.keys, room.domain)
     async with Database.open(folders.database) as database, EmbeddedChain.open(folders.chain, None) as chain:
+        trust = Trust(keys=(keys.log_key,), keeper=keys.sender, chains={chain.chain_id: chain})
         stories = []
         for one in kept:
             cids = await _cids(database, one) if one.is_large else ()
@@ -106,8 +108,8 @@ async def _follow(folder: Path, kept: list[Kept], room: Mailroom) -> list[Story]
                     again,
                     cids,
                     receipt,
-                    await verify(one.content, receipt, chain, keys.log_key, sender=keys.sender),
-                    await verify(bytes(changed), receipt, chain, keys.log_key, sender=keys.sender),
+                    await verify(one.content, receipt, trust),
+                    await verify(bytes(changed), receipt, trust),
                 )
             )
         return stories
@@ -129,13 +131,13 @@ async def _receipt(room: Mailroom, one: Kept) -> Receipt:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         receipt = parse(await trio.to_thread.run_sync(room.receipt, one))
-        if receipt.anchor or time.monotonic() > deadline:
+        if receipt.anchors or time.monotonic() > deadline:
             return receipt
         await trio.sleep(POLL_SECONDS)
 
 
 def _row(story: Story) -> dict[str, Any]:
-    anchor = story.receipt.anchor
+    anchors = story.receipt.anchors
     return {
         "name": story.kept.name,
         "mailbox": story.kept.mailbox,
@@ -143,9 +145,9 @@ def _row(story: Story) -> dict[str, Any]:
         "same_bytes": story.kept.is_same,
         "cids": list(story.cids),
         "log_index": story.receipt.index,
-        "transaction": anchor.transaction if anchor else None,
-        "steps": {step.name: step.holds for step in story.steps},
-        "changed": {step.name: step.holds for step in story.changed},
+        "transaction": anchors[0].transaction if anchors else None,
+        "steps": {step.name: step.holds for step in story.steps if step.asked},
+        "changed": {step.name: step.holds for step in story.changed if step.asked},
     }
 
 
@@ -160,15 +162,15 @@ def _show(console: Console, stories: list[Story]) -> None:
             story.kept.short_verdict,
             "byte for byte" if story.kept.is_same else "[red]differs[/]",
             str(story.receipt.index),
-            "[green]all four hold[/]" if all(step.holds for step in story.steps) else "[red]does not hold[/]",
+            "[green]all steps hold[/]" if story.holds else "[red]does not hold[/]",
         )
     console.print(table)
     for story in stories:
         for cid in story.cids:
             console.print(f"Attachment of the {story.kept.name}, sealed in the block store: {cid}")
-    for place in {story.receipt.anchor for story in stories if story.receipt.anchor}:
+    for place in {place for story in stories for place in story.receipt.anchors}:
         console.print(f"Anchored on {place.chain} in transaction {place.transaction}")
-    console.print("\nThe four steps for the last message:")
+    console.print("\nThe steps for the last message:")
     for step in stories[-1].steps:
         console.print(f"  {step.number}. {step.words}")
     console.print("The same with one byte of each message changed:")

@@ -52,7 +52,7 @@ async def _make(database: Database, digest: bytes, keys: LogKeys, anchored: bool
                     "this node has accepted no such message; export it whole from the mail client, headers included, "
                     "with not one byte changed"
                 )
-            if made.anchor or not anchored:
+            if made.anchors or not anchored:
                 return made
             await trio.sleep(POLL_SECONDS)
     raise Temporary(f"not anchored within {PATIENCE_SECONDS:.0f} s; is the node running, with anchor.enabled?")

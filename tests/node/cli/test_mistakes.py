@@ -96,24 +96,26 @@ def test_a_receipt_for_neither_file_nor_digest(waxseal: Call, node: Any, message
     [
         (b"", "this is no receipt of Waxseal: file: Invalid JSON"),
         (b"garbage", "this is no receipt of Waxseal: file: Invalid JSON"),
-        (b"{}", "sha256: Field required"),
-        (b'{"version": "waxseal.receipt/9"}', "version: Input should be 'waxseal.receipt/1'"),
+        (b"{}", "version: Field required"),
+        (b'{"version": "waxseal.receipt/2"}', "sha256: Field required"),
+        (b'{"version": "waxseal.receipt/9"}', "version: Input should be 'waxseal.receipt/1' or 'waxseal.receipt/2'"),
+        (b'{"version": "waxseal.receipt/1", "time": 1, "time": 2}', "a field stands there twice"),
         (b"[" * 100_000, "this is no receipt of Waxseal"),
-        (b" " * 200_000, "a receipt has at most 131072 octets"),
+        (b" " * 200_000, "has more than 131072 octets"),
     ],
 )
 def test_verify_with_a_damaged_receipt(waxseal: Call, note: Path, tmp_path: Path, content: bytes, words: str) -> None:
     (tmp_path / "r.json").write_bytes(content)
     said = waxseal("verify", note, "-r", tmp_path / "r.json")
-    assert (said.code, said.out) == (1, "")
+    assert (said.code, said.out) == (2, "")
     assert words in said.err
 
 
 def test_verify_without_the_files(waxseal: Call, note: Path, tmp_path: Path) -> None:
     said = waxseal("verify", tmp_path / "none.eml", "-r", note)
-    assert said.code == 1
+    assert said.code == 2
     assert f"cannot read {tmp_path}/none.eml" in said.err
-    assert waxseal("verify", note, "-r", tmp_path / "none.json").code == 1
+    assert waxseal("verify", note, "-r", tmp_path / "none.json").code == 2
     said = waxseal("verify", note)
     assert said.code == 2
     assert "--receipt" in said.words
