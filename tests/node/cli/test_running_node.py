@@ -145,7 +145,7 @@ def test_another_logs_key_vouches_for_nothing(
     assert waxseal("log-key", "-c", place.config).out.strip() == key
     said = waxseal("verify", delivered, "-r", receipt, "--log-key", key)
     assert said.code == 1
-    assert "3. checkpoint: DOES NOT HOLD." in said.out
+    assert "4. checkpoint: DOES NOT HOLD." in said.out
 
 
 @pytest.mark.parametrize("damage", ["sha256", "salt", "time", "origin"])
