@@ -27,6 +27,7 @@ from node.base.config_opinions import ClamAv, LanguageModel, Rspamd, SpamAssassi
 from node.base.config_places import Endpoint, Endpoints, EndpointText, Section, at
 from node.base.config_sql import SqlDirectory
 from node.base.config_threat import Threat
+from node.base.config_witness import Witnessing
 from node.base.errors import ConfigError
 
 __all__ = ["Endpoint", "Section", "Settings", "parse_settings", "section_of"]
@@ -210,6 +211,7 @@ class Settings(Section):
     sending: Sending = Sending()
     offload: Offload = Offload()
     anchor: Anchor = Anchor()
+    witness: Witnessing = Witnessing()
     audit: Audit = Audit()
     relay: Relay = Relay()
     log: Log = Log()

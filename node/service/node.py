@@ -39,6 +39,7 @@ from node.service.outgoing import open_runner
 from node.service.rooms import Rooms, open_rooms
 from node.service.sending import open_lookout
 from node.service.web import origin, web_app
+from node.service.witnessing import open_cosigning
 
 log = get_log(__name__)
 
@@ -124,6 +125,8 @@ def certificate_of(settings: Settings) -> Certificate:
 def _start_listeners(rooms: Rooms, runner: Runner, nursery: trio.Nursery) -> None:
     """Start what follows the change feed and the spool. Each may lag or fail; mail does not wait for it."""
     nursery.start_soon(_guarded, "keeper", rooms.keeper.run)
+    if (cosigning := open_cosigning(rooms.settings, rooms.database)) is not None:
+        nursery.start_soon(_guarded, "witnesses", cosigning.run)
     nursery.start_soon(_guarded, "outgoing", runner.run)
     if rooms.settings.offload.enabled:
         nursery.start_soon(_guarded, "offload", rooms.offload.run)

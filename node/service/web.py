@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
 from node.anchor import receipt as receipts
+from node.anchor.cosigning import published
 from node.anchor.keys import LogKeys, load_or_create
 from node.anchor.receipt import Receipt
 from node.auth.contract_wallets import ContractWallets
@@ -18,7 +20,8 @@ from node.service.doors import Ports
 from node.service.folders import Folders
 from node.service.oidc import open_oidc
 from node.service.rooms import Rooms
-from node.store import leaves, messages
+from node.service.witnessing import open_memory, open_witness, quorum_of
+from node.store import messages
 from node.store.accounts import Account
 from node.store.transaction import Reading
 
@@ -27,6 +30,7 @@ def web_app(rooms: Rooms, ports: Ports, oauth: Provider | None = None) -> WebApp
     """Pages and interfaces over these rooms, for a node that listens on these ports."""
     settings = rooms.settings
     local = is_local(rooms)
+    quorum = quorum_of(settings)
     contracts = ContractWallets(settings.chains.rpc, settings.chains.deadline_seconds)
     web = WebSettings(
         domain=settings.hostname,
@@ -46,8 +50,7 @@ def web_app(rooms: Rooms, ports: Ports, oauth: Provider | None = None) -> WebApp
         return None if made is None else made.model_dump(mode="json")
 
     async def checkpoint() -> bytes | None:
-        newest = await rooms.database.read(leaves.latest_checkpoint)
-        return None if newest is None else newest.note
+        return await rooms.database.read(lambda tx: published(tx, quorum, time.time()))
 
     return WebApp(
         rooms.database,
@@ -62,6 +65,8 @@ def web_app(rooms: Rooms, ports: Ports, oauth: Provider | None = None) -> WebApp
         signup=settings.signup,
         receipt=receipt,
         checkpoint=checkpoint,
+        witness=open_witness(settings, rooms.folders, rooms.database),
+        memory=open_memory(settings, rooms.database, rooms.keys),
         oauth=oauth,
         oidc_providers=open_oidc(settings, web.origin),
     )

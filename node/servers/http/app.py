@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from identity.credentials.linked import Proofs
 from identity.oauth import metadata
+from node.anchor.witness import Memory, Witness
 from node.auth.app_passwords import AppPasswords
 from node.auth.consent import Consent
 from node.auth.contract_wallets import ContractWallets
@@ -54,6 +55,7 @@ from node.servers.http import (
     siwe,
     status,
     unlock,
+    witnessing,
 )
 from node.servers.http.guard import Guard
 from node.servers.http.house import Checkpoint, House, Receipt
@@ -122,6 +124,9 @@ ROUTES = (
     Route("/account/clients/{id:int}/revoke", oauth_device.disconnect, methods=["POST"]),
     Route("/receipts/{sha256}", records.receipt),
     Route("/log/checkpoint", records.checkpoint),
+    Route("/log/seen", witnessing.seen),
+    Route("/log/seen", witnessing.show, methods=["POST"]),
+    Route("/add-checkpoint", witnessing.add_checkpoint, methods=["POST"]),
     Route("/healthz", status.healthz),
     Route("/metrics", status.metrics),
 )
@@ -143,6 +148,8 @@ class WebApp:
         signup: how people open mailboxes by themselves; None: they do not.
         receipt: makes a message's receipt for its owner; None leaves /receipts empty.
         checkpoint: reads the log's latest checkpoint; None leaves /log empty.
+        witness: cosigns other logs' checkpoints; None leaves /add-checkpoint empty.
+        memory: what was seen of logs; None leaves /log/seen empty.
         oauth: gives tokens to mail clients; None leaves /oauth empty.
         oidc_providers: outside providers people may log in with.
         clock: unix seconds.
@@ -163,6 +170,8 @@ class WebApp:
         signup: Signup | None = None,
         receipt: Receipt | None = None,
         checkpoint: Checkpoint | None = None,
+        witness: Witness | None = None,
+        memory: Memory | None = None,
         oauth: Provider | None = None,
         oidc_providers: Sequence[OidcProvider] = (),
         clock: Callable[[], float] = time.time,
@@ -203,6 +212,8 @@ class WebApp:
             else None,
             receipt=receipt,
             checkpoint=checkpoint,
+            witness=witness,
+            memory=memory,
             oauth=oauth,
             oidc=OidcLogin(database, sessions, oidc_providers, settings.origin, blocks=blocks, clock=clock)
             if oidc_providers

@@ -10,6 +10,7 @@ from typing import Any, cast
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from node.anchor.witness import Memory, Witness
 from node.auth import sessions
 from node.auth.app_passwords import AppPasswords
 from node.auth.consent import Consent
@@ -60,6 +61,8 @@ class House:
     checkpoint: Checkpoint | None
     oauth: Provider | None = None
     oidc: OidcLogin | None = None
+    witness: Witness | None = None
+    memory: Memory | None = None
 
 
 def house(request: Request) -> House:
