@@ -102,8 +102,8 @@ class Sealer:
         """Delete the rows that packs stand for: the level's own, and those of the nodes inside its tiles."""
         stop = await self._database.read(lambda tx: packs.end(tx, level)) * WIDTH
         for inner in range(HEIGHT):
-            rows = {"level": HEIGHT * level + inner, "stop": stop >> inner}
-            while await self._database.write(partial(tree.drop, **rows, limit=DROPPED_AT_ONCE)):
+            drop = partial(tree.drop, level=HEIGHT * level + inner, stop=stop >> inner, limit=DROPPED_AT_ONCE)
+            while await self._database.write(drop):
                 pass
 
 

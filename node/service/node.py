@@ -11,6 +11,7 @@ import trio
 from cryptography import x509
 
 from ai.locate import find_model
+from node.anchor.sealer import Sealer
 from node.auth.oauth.door import TokenLogin
 from node.auth.oauth.provider import Provider
 from node.base.config import Settings
@@ -125,6 +126,7 @@ def certificate_of(settings: Settings) -> Certificate:
 def _start_listeners(rooms: Rooms, runner: Runner, nursery: trio.Nursery) -> None:
     """Start what follows the change feed and the spool. Each may lag or fail; mail does not wait for it."""
     nursery.start_soon(_guarded, "keeper", rooms.keeper.run)
+    nursery.start_soon(_guarded, "sealer", Sealer(rooms.database).run)
     if (cosigning := open_cosigning(rooms.settings, rooms.database)) is not None:
         nursery.start_soon(_guarded, "witnesses", cosigning.run)
     nursery.start_soon(_guarded, "outgoing", runner.run)

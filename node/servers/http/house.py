@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 from starlette.requests import Request
@@ -27,6 +27,7 @@ from node.auth.signup import SignUp
 from node.auth.wallet import WalletLogin
 from node.directory.issuer import Issuer
 from node.servers.http import return_to
+from node.servers.http.meter import Meter
 from node.servers.http.render import Templates
 from node.servers.http.settings import WebSettings
 from node.store.accounts import Account
@@ -36,6 +37,8 @@ Receipt = Callable[[Account, bytes], Awaitable[Mapping[str, Any] | None]]
 """The receipt of a message (by SHA-256) for one of its owners; None when it is not theirs or does not exist."""
 Checkpoint = Callable[[], Awaitable[bytes | None]]
 """The log's latest signed checkpoint; None when there is none yet."""
+
+LOG_BURST, LOG_PER_SECOND = 2000.0, 100.0  # tiles for one network: 25,600 entries a second
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,7 @@ class House:
     oidc: OidcLogin | None = None
     witness: Witness | None = None
     memory: Memory | None = None
+    log_meter: Meter = field(default_factory=lambda: Meter(LOG_BURST, LOG_PER_SECOND))
 
 
 def house(request: Request) -> House:

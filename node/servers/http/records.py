@@ -11,10 +11,12 @@ from starlette.responses import PlainTextResponse, Response
 
 from node.auth.refusal import Refusal
 from node.servers.http.house import answer_json, house, peer, visitor
+from node.servers.http.log_tiles import PUBLIC
 from node.servers.http.problem import LOGIN_FIRST, NOT_FOUND, Problem, answer_problem, answer_refusal
 from node.store.accounts import Account
 
 _DIGEST = re.compile(r"[0-9a-fA-F]{64}\Z")
+_NEWEST = {**PUBLIC, "cache-control": "public, max-age=2"}  # C2SP tlog-tiles: not beyond a few seconds
 _NO_CHECKPOINT = Problem(404, "no-checkpoint", "The log is still empty", "It grows with the first message.")
 
 
@@ -38,7 +40,7 @@ async def checkpoint(request: Request) -> Response:
     """GET /log/checkpoint: the latest signed tree head, as a C2SP note."""
     read = house(request).checkpoint
     note = None if read is None else await read()
-    return answer_problem(request, _NO_CHECKPOINT) if note is None else PlainTextResponse(note)
+    return answer_problem(request, _NO_CHECKPOINT) if note is None else PlainTextResponse(note, headers=_NEWEST)
 
 
 async def _owner(request: Request) -> Account | Response:
