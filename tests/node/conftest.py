@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import socket
 import subprocess
 import tempfile
+import urllib.request
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    asynccontextmanager,
+    contextmanager,
+    suppress,
+)
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
@@ -177,19 +186,51 @@ def serving() -> Callable[[Habit], AbstractAsyncContextManager[Misbehaving]]:
     return _serving
 
 
-@pytest.fixture(scope="module")
-def anvil() -> Iterator[str]:
-    """The URL of an anvil with nothing on it: an Ethereum chain of its own behind JSON-RPC."""
+@contextmanager
+def _anvil(*options: str, port: int = 0) -> Iterator[str]:
     folder = Path(__file__).parents[2] / "node_modules" / "@foundry-rs"
     binary = next(iter(folder.glob("anvil-*/bin/anvil")), None)
     if binary is None:
         pytest.skip("anvil is not installed: run `npm install` (needs the npm registry once)")
-    command = [str(binary), "--port", "0", "--host", "127.0.0.1", "--chain-id", str(ANVIL_CHAIN)]
+    command = [str(binary), "--port", str(port), "--host", "127.0.0.1", "--chain-id", str(ANVIL_CHAIN), *options]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:
         lines = iter(process.stdout.readline, "")
         yield "http://" + next(line for line in lines if line.startswith("Listening on ")).split()[-1]
     finally:
-        process.kill()
-        process.communicate()
+        process.terminate()  # it writes its state, where it was told to keep one
+        try:
+            process.communicate(timeout=20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+
+
+@pytest.fixture(scope="session")
+def anvil_with() -> Callable[..., AbstractContextManager[str]]:
+    """`with anvil_with("--no-mining", port=...) as url`: an anvil of one's own, ended with the block."""
+    return _anvil
+
+
+@pytest.fixture(scope="module")
+def anvil() -> Iterator[str]:
+    """The URL of an anvil with nothing on it: an Ethereum chain of its own behind JSON-RPC."""
+    with _anvil() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def rpc() -> Callable[..., Any]:
+    """`rpc(url, method, *params)`: one plain question to a chain on loopback, answered at once."""
+
+    def ask(url: str, method: str, *params: Any) -> Any:
+        body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
+        request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=20) as response:
+            answer = json.load(response)
+        if "error" in answer:
+            raise ValueError(answer["error"])
+        return answer["result"]
+
+    return ask

@@ -9,7 +9,18 @@ from eth_account import Account
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.net.chain.transaction import Transaction, address_of, checksummed, contract_address, raw_address, rlp
+from node.net.chain.transaction import (
+    ORDER,
+    NoTransaction,
+    Transaction,
+    address_of,
+    checksummed,
+    contract_address,
+    parse_rlp,
+    parse_signed,
+    raw_address,
+    rlp,
+)
 
 sys.setrecursionlimit(1000)  # eth_account's import of py_ecc raises it to 100,000; other tests need Python's own
 
@@ -92,3 +103,75 @@ def test_signed_as_eth_account_does(key: bytes, nonce: int, fee: int, data: byte
     )
     assert Transaction(24225, nonce, 1, fee, 21000, to, data).sign(key) == bytes(signed.raw_transaction)
     assert address_of(key) == Account.from_key(key).address
+
+
+KEY = b"\x11" * 32
+SIGNED = Transaction(1, 7, 2, 9, 30_000, "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed", b"data" * 30).sign(KEY)
+
+lists = st.recursive(st.binary(max_size=70), lambda inner: st.lists(inner, max_size=4), max_leaves=20)
+
+
+@given(lists)
+def test_rlp_reads_what_it_writes(item: bytes | list[bytes]) -> None:
+    assert parse_rlp(rlp(item), depth=50) == item  # type: ignore[arg-type]
+
+
+@given(st.binary(max_size=100))
+def test_rlp_has_one_spelling(data: bytes) -> None:
+    try:
+        item = parse_rlp(data)
+    except NoTransaction:
+        return
+    assert rlp(item) == data
+
+
+def test_a_signed_transactions_fields_and_sender_come_back() -> None:
+    transaction, sender = parse_signed(SIGNED)
+    assert transaction.sign(KEY) == SIGNED
+    assert sender == address_of(KEY) == Account.recover_transaction(SIGNED)
+
+
+@given(st.integers(0, len(SIGNED) - 1), st.integers(1, 255))
+def test_a_changed_byte_is_another_transaction_another_sender_or_none(at: int, change: int) -> None:
+    data = bytearray(SIGNED)
+    data[at] ^= change
+    try:
+        found = parse_signed(bytes(data))
+    except NoTransaction:
+        return
+    assert found != parse_signed(SIGNED)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"\x02",
+        SIGNED[:-1],
+        SIGNED + b"\0",
+        b"\x01" + SIGNED[1:],
+        b"\x02" + rlp([]),
+        b"\x02" + rlp([[]] * 12),
+        b"\x02" + b"\xff" * 9,
+        b"\x02" + b"\xc1" * 2000,
+    ],
+)
+def test_no_signed_transaction(raw: bytes) -> None:
+    with pytest.raises(NoTransaction):
+        parse_signed(raw)
+
+
+def test_the_other_signature_of_the_same_transaction_is_refused() -> None:
+    *fields, parity, r, s = parse_rlp(SIGNED[1:])  # type: ignore[misc]
+    higher = (ORDER - int.from_bytes(s, "big")).to_bytes(32, "big")
+    twin = b"\x02" + rlp([*fields, b"" if parity else b"\x01", r, higher])
+    with pytest.raises(NoTransaction, match="signature"):
+        parse_signed(twin)
+
+
+@pytest.mark.parametrize(("place", "value"), [(6, b"\x01"), (8, [[b"\x12" * 20, []]])])
+def test_value_and_access_lists_are_not_signed_unseen(place: int, value: object) -> None:
+    fields = parse_rlp(SIGNED[1:])
+    fields[place] = value  # type: ignore[index, assignment, call-overload]
+    with pytest.raises(NoTransaction):
+        parse_signed(b"\x02" + rlp(fields))
