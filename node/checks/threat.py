@@ -29,6 +29,7 @@ log = get_log(__name__)
 REFUSED = Reply(550, "5.7.1", "This message looks dangerous and is not taken here")
 NOT_A_PROGRAM = Reply(550, "5.7.1", "This message carries a program; send it in another way")
 AT_ONCE = 2  # messages parsed at a time
+SMALL = 16 << 10  # octets that are parsed without a thread of their own
 TOLD = 0.05  # a smaller score is not shown
 JUNK = "\\Junk"
 SURE = 0.995  # probability of spam from which an answer is not trusted either: a list makes Message-IDs public
@@ -67,21 +68,28 @@ class ThreatReview:
         """The threat, and whether this answers a message that one of the recipients sent."""
         view = next((opinion.view for opinion in opinions if opinion.view), None)
         classes = next((opinion.classes for opinion in opinions if opinion.classes), None)
-        if view is None:
+        if view is None and subject.size > SMALL:
             view = await trio.to_thread.run_sync(
                 text_view, subject.content, limiter=self._limiter, abandon_on_cancel=True
             )
-        files = await self._files_behind(subject, view)
+        files = None if view is None else await self._files_behind(subject, view)
         try:
             return await self._database.read(lambda tx: self._assessed(tx, subject, view, classes, files))
         except WaxsealError as error:  # what is gathered from the store is help, not need
             log.info("threat.without_context", problem=str(error))
-            return assess(view, self._surroundings.known(subject), classes, files), False
+            read = view or text_view(subject.content)
+            return assess(read, self._surroundings.known(subject), classes, files), False
 
     def _assessed(
-        self, tx: Reading, subject: Subject, view: View, classes: Classes | None, files: tuple[File, ...]
+        self,
+        tx: Reading,
+        subject: Subject,
+        view: View | None,
+        classes: Classes | None,
+        files: tuple[File, ...] | None,
     ) -> tuple[Threat, bool]:
-        """On the reader's thread: gathering and judging share one hop."""
+        """On the reader's thread: reading a small message, gathering and judging share one hop."""
+        view = view or text_view(subject.content)
         context = self._surroundings.context(tx, subject, view.from_name)
         return assess(view, context, classes, files), context.reply_to_ours
 
