@@ -46,7 +46,7 @@ class Ticket(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class _Standing:
+class Standing:
     """What the database says of a ticket: why it is not good any more, else which token gate stands before it."""
 
     gone: Refusal | None
@@ -86,8 +86,7 @@ class Guests:
         Raises:
             Temporary: the store cannot be read now.
         """
-        standing = await self._database.read(partial(_standing, ticket=_ticket(entry, scope)))
-        return await self._judge(standing)
+        return await self.judge(await self._database.read(lambda tx: standing(tx, entry, scope)))
 
     async def run(self) -> None:
         """Go round for ever."""
@@ -113,9 +112,9 @@ class Guests:
                     if standing.gone is not None or standing.before is not None:
                         nursery.start_soon(self._look, ticket, standing)
 
-    async def _look(self, ticket: Ticket, standing: _Standing) -> None:
+    async def _look(self, ticket: Ticket, standing: Standing) -> None:
         async with self._turns:
-            refusal = await self._judge(standing)
+            refusal = await self.judge(standing)
         if refusal is None:
             return
         ends = list(self._inside.get(ticket, {}).values())
@@ -124,10 +123,16 @@ class Guests:
         for end in ends:
             end(refusal)
 
-    async def _judge(self, standing: _Standing) -> Refusal | None:
+    async def judge(self, standing: Standing) -> Refusal | None:
+        """None where it lets in still."""
         if standing.gone is not None:
             return standing.gone
         return None if standing.before is None else await self._keeper.judge(standing.before)
+
+
+def standing(tx: Reading, entry: Entry, scope: Scope) -> Standing:
+    """What the database says now of what let somebody in."""
+    return _standing(tx, _ticket(entry, scope))
 
 
 def _ticket(entry: Entry, scope: Scope) -> Ticket:
@@ -136,16 +141,16 @@ def _ticket(entry: Entry, scope: Scope) -> Ticket:
     return Ticket(entry.account.id, password_id, None if entry.grant is None else entry.grant.id, scope, person_id)
 
 
-def _standings(tx: Reading, tickets: list[Ticket]) -> list[_Standing]:
+def _standings(tx: Reading, tickets: list[Ticket]) -> list[Standing]:
     return [_standing(tx, ticket) for ticket in tickets]
 
 
-def _standing(tx: Reading, ticket: Ticket) -> _Standing:
+def _standing(tx: Reading, ticket: Ticket) -> Standing:
     account = accounts.get(tx, ticket.account_id)
     gone = _gone(tx, ticket)
     if account is None or gone is not None:
-        return _Standing(gone or _REVOKED, None)
-    return _Standing(None, doorkeeper.find(tx, account, accounts.get(tx, ticket.person_id)))
+        return Standing(gone or _REVOKED, None)
+    return Standing(None, doorkeeper.find(tx, account, accounts.get(tx, ticket.person_id)))
 
 
 def _gone(tx: Reading, ticket: Ticket) -> Refusal | None:

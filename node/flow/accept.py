@@ -25,6 +25,7 @@ from node.flow.writers import NOT_FOR_STRANGERS, Writers, refuses
 from node.flow.writers import folders as folders_of
 from node.mail.correspondence import correspondence
 from node.mail.headers import decoded, get, header_end
+from node.store import gates
 from node.store.accounts import Account
 from node.store.database import Reading
 from node.store.incoming import Incoming
@@ -108,8 +109,9 @@ class Accept:
         verdict: Verdict,
         subject: Subject,
     ) -> Reply:
-        host = self.premises.hostname
-        standings = await self.writers.standings(transaction.recipients, incoming) if self.writers else {}
+        host, writers = self.premises.hostname, self.writers
+        is_told = writers is None or writers.expected  # else the transaction looks whether there are any gates by now
+        standings = await writers.standings(transaction.recipients, incoming) if writers and is_told else {}
         if standings and refuses(standings, await self._reached(transaction)):
             metrics.recipients_refused.labels(Reason.NOT_YOUR_ADDRESS).inc(len(transaction.recipients))
             return NOT_FOR_STRANGERS
@@ -132,7 +134,12 @@ class Accept:
         if verdict.hold and self.holding:
             why = Why(_title(subject), verdict.header(host).partition("; ")[2], verdict.reason)
             work = partial(hold, parcel=parcel, order=order, log=self.premises.log, holding=self.holding, why=why)
-        leaf = await self.premises.database.write(work)
+        leaf = await self.premises.database.write(
+            work if is_told else partial(gates.unless_set, use="write", work=work)
+        )
+        if leaf is None and writers:
+            writers.expected = True
+            return await self._keep(session, transaction, incoming, verdict, subject)
         if verdict.hold and self.holding:
             metrics.held.labels("held").inc()
             metrics.held_messages.inc()

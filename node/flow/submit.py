@@ -10,8 +10,8 @@ from typing import NamedTuple
 from identity.oauth import sasl as oauth
 from node.anchor.leaf import Direction
 from node.auth.gate import Entry, Gate
-from node.auth.gates.doorkeeper import Doorkeeper
-from node.auth.guests import Guests
+from node.auth.gates.doorkeeper import Before, Doorkeeper, before_sending
+from node.auth.guests import Guests, Standing, standing
 from node.auth.oauth.door import TokenLogin
 from node.auth.refusal import Reason as AuthReason
 from node.auth.refusal import Refusal
@@ -35,8 +35,9 @@ from node.flow.trace_fields import missing_fields, trace_header
 from node.mail.address_list import Group, Mailbox, addresses
 from node.mail.correspondence import Correspondence, correspondence
 from node.mail.headers import fields, header_end
+from node.store import gates
 from node.store.accounts import Account
-from node.store.database import Writing
+from node.store.database import Reading, Writing
 from node.store.incoming import Incoming
 from node.wire.smtp import SaslResponse, replies
 
@@ -94,21 +95,25 @@ class Submit:
             return LOG_IN_FIRST
         if transaction.sender is None or not await self._may_send_as(session.account, [transaction.sender]):
             return NOT_YOUR_ADDRESS
-        if self.guests and session.entry and (ended := await self.guests.check(session.entry, "smtp")) is not None:
-            return _turned_away(ended)
-        if (shut := await self._shut(session, [transaction.sender])) is not None:
+        if (shut := await self._shut(session, transaction.sender)) is not None:
             return shut
         locked = await self.lookout.refusal(session.account) if self.lookout else None
         return locked or SENDER_FINE
 
-    async def _shut(self, session: Session, senders: Sequence[Address]) -> Reply | None:
-        """What a gate before sending as one of these addresses says; None when nothing stands in the way."""
-        person = session.account if session.entry is None else session.entry.person or session.account
-        refusal = await self.keeper.send(person, senders) if self.keeper and person else None
-        if refusal is None:
+    async def _shut(self, session: Session, sender: Address) -> Reply | None:
+        """What ended since the login, or a gate before sending, says to MAIL; None when nothing stands in the way."""
+        entry, person = session.entry if self.guests else None, _person(session) if self.keeper else None
+        if entry is None and person is None:
             return None
-        words = refusal.words[0].upper() + refusal.words[1:]
-        return Reply(451, "4.7.1", words) if refusal.temporary else Reply(550, "5.7.1", words)
+
+        def query(tx: Reading) -> tuple[Standing | None, list[Before]]:
+            inside = standing(tx, entry, "smtp") if entry else None
+            return inside, before_sending(tx, person, [sender]) if person else []
+
+        inside, before = await self.premises.database.read(query)
+        if self.guests and inside and (ended := await self.guests.judge(inside)) is not None:
+            return _turned_away(ended)
+        return _not_as_these(await self.keeper.judge_all(before)) if self.keeper else None
 
     async def recipient(self, session: Session, transaction: Transaction, address: Address) -> Reply:
         """People of ours and everybody elsewhere; an unknown address in our own domain is told at once."""
@@ -151,19 +156,27 @@ class Submit:
         if not authors or not await self._may_send_as(session.account, authors):
             log.info("mail.submitted", id=session.id, result="refused", reason=str(Reason.NOT_YOUR_ADDRESS))
             return NOT_YOUR_FROM
-        if (shut := await self._shut(session, authors)) is not None:
-            log.info("mail.submitted", id=session.id, result="refused", reason=str(Reason.NOT_YOUR_ADDRESS))
-            return shut
         account = session.account
         look = await self.lookout.look(account, session, transaction, incoming) if self.lookout else None
         host = self.premises.hostname
         prefix = trace_header(host, session, transaction) + missing_fields(head, host)
         parcel = await pack(self.premises.database, incoming, prefix)
         order = _order(transaction, account, correspondence(prefix + head))
-        kept = await self.premises.database.write(partial(self._keep, parcel=parcel, order=order, look=look))
+        keep = partial(self._keep, parcel=parcel, order=order, look=look)
+        kept = await self.premises.database.write(partial(gates.unless_set, use="send", work=keep))
+        if kept is None:
+            if (shut := await self._closed(session, authors)) is not None:
+                log.info("mail.submitted", id=session.id, result="refused", reason=str(Reason.NOT_YOUR_ADDRESS))
+                return shut
+            kept = await self.premises.database.write(keep)
         if self.lookout and kept.decision:
             self.lookout.conclude(kept.decision)
         return self._answer(session, account, transaction, incoming, kept)
+
+    async def _closed(self, session: Session, authors: Sequence[Address]) -> Reply | None:
+        """What a gate before sending as one of the authors says; None when nothing stands in the way."""
+        person = _person(session)
+        return _not_as_these(await self.keeper.send(person, authors)) if self.keeper and person else None
 
     def _keep(self, tx: Writing, parcel: Parcel, order: Order, look: Look | None) -> _Kept:
         """The unit of work: what the lookout remembers and what is delivered come to disk together."""
@@ -191,6 +204,11 @@ class Submit:
             size=incoming.size,
         )
         return reply or Reply(250, "2.0.0", f"Kept as {session.id}, log entry {kept.leaf}")
+
+
+def _person(session: Session) -> Account | None:
+    """Who it is that sends, as whosoever."""
+    return session.account if session.entry is None else session.entry.person or session.account
 
 
 class _Kept(NamedTuple):
@@ -228,6 +246,14 @@ def _turned_away(refusal: Refusal) -> Reply:
     """What a token gate, or an app password's end, says to who had the right credentials (RFC 4954 §6, RFC 3463)."""
     words = refusal.words[0].upper() + refusal.words[1:]
     return Reply(454, "4.7.0", words) if refusal.temporary else Reply(535, "5.7.1", words)
+
+
+def _not_as_these(refusal: Refusal | None) -> Reply | None:
+    """What a gate before sending says."""
+    if refusal is None:
+        return None
+    words = refusal.words[0].upper() + refusal.words[1:]
+    return Reply(451, "4.7.1", words) if refusal.temporary else Reply(550, "5.7.1", words)
 
 
 def _owns(account: Account, address: Address) -> bool:

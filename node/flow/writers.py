@@ -54,7 +54,7 @@ class _Gated:
     readers: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Writers:
     """Asks gates for writing about letters that came in.
 
@@ -62,16 +62,18 @@ class Writers:
         keeper: asks the rules.
         resolver: finds keys of DIDs.
         clock: unix seconds.
+        expected: false when there was no gate for writing last time; `gates.unless_set` sees whether that is so still.
     """
 
     database: Database
     keeper: Doorkeeper
     resolver: Resolver
     clock: Callable[[], float] = time.time
+    expected: bool = True
 
     async def standings(self, recipients: list[Address], incoming: Incoming) -> dict[int, Standing]:
         """How the letter stands, by account; those that are not named are treated as ever. It never costs mail."""
-        gated = await self.database.read(lambda tx: _gated(tx, recipients))
+        self.expected, gated = await self.database.read(lambda tx: _gated(tx, recipients))
         if not gated:
             return {}
         try:
@@ -138,15 +140,16 @@ def refuses(standings: dict[int, Standing], reached: int) -> bool:
     return refusing > 0 and refusing == reached
 
 
-def _gated(tx: Reading, recipients: list[Address]) -> list[_Gated]:
+def _gated(tx: Reading, recipients: list[Address]) -> tuple[bool, list[_Gated]]:
+    """Whether there is any gate for writing, and those before these recipients."""
     if not gates.are_set(tx, "write"):
-        return []
+        return False, []
     found = []
     for address in recipients:
         gate = gates.before(tx, "write", address)
         if gate is not None:
             found.append(_Gated(address, gate, tuple(one.account.id for one in readers(resolve(tx, address)))))
-    return found
+    return True, found
 
 
 async def _letter(head: bytes, incoming: Incoming, start: int) -> Letter | None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, TypeVar, get_args
 
 from sqlalchemy import bindparam, delete, select
 from sqlalchemy.dialects.sqlite import insert as upsert
@@ -14,6 +15,7 @@ from node.store.schema import gate, gate_pass
 from node.store.statement import Statement, adding, same
 from node.store.transaction import Reading, Row, Writing
 
+T = TypeVar("T")
 Use = Literal["login", "signup", "send", "write"]
 USES: tuple[Use, ...] = get_args(Use)
 Others = Literal["filter", "junk", "refuse"]
@@ -77,6 +79,14 @@ def before(tx: Reading, use: Use, address: Address) -> StoredGate | None:
 def are_set(tx: Reading, use: Use) -> bool:
     """True when there is any gate of this kind: most nodes have none."""
     return tx.one(_ANY, use=use) is not None
+
+
+def unless_set(tx: Writing, use: Use, work: Callable[[Writing], T]) -> T | None:
+    """Do `work` where no gate of this kind is set; None, and nothing is done, where gates have to be asked before.
+
+    Whoever is about to write anyway sees in this way at once that there is nobody to ask, without a read of its own.
+    """
+    return None if are_set(tx, use) else work(tx)
 
 
 def concerning(tx: Reading, address: Address) -> list[StoredGate]:

@@ -79,15 +79,11 @@ class Doorkeeper:
         Raises:
             Temporary: the store cannot be read now.
         """
+        return await self.judge_all(await self._database.read(lambda tx: before_sending(tx, person, senders)))
 
-        def query(tx: Reading) -> list[Before]:
-            if not gates.are_set(tx, "send"):
-                return []
-            found = {gate.target: gate for each in senders if (gate := gates.before(tx, "send", each)) is not None}
-            who = holder_of(tx, person.id)
-            return [Before(gate, who, gates.passed(tx, person.id, _digest(gate, who))) for gate in found.values()]
-
-        for before in await self._database.read(query):
+    async def judge_all(self, gates_before: Sequence[Before]) -> Refusal | None:
+        """None where every one of them lets in."""
+        for before in gates_before:
             if (refusal := await self.judge(before)) is not None:
                 return refusal
         return None
@@ -162,6 +158,15 @@ def find(tx: Reading, account: Account, holder: Account | None = None) -> Before
         return None
     who = holder_of(tx, (holder or account).id)
     return Before(gate, who, gates.passed(tx, (holder or account).id, _digest(gate, who)))
+
+
+def before_sending(tx: Reading, person: Account, senders: Sequence[Address]) -> list[Before]:
+    """What stands before sending as these addresses."""
+    if not gates.are_set(tx, "send"):
+        return []
+    found = {gate.target: gate for each in senders if (gate := gates.before(tx, "send", each)) is not None}
+    who = holder_of(tx, person.id)
+    return [Before(gate, who, gates.passed(tx, person.id, _digest(gate, who))) for gate in found.values()]
 
 
 def explain(judgement: Judgement) -> list[str]:

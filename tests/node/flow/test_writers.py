@@ -127,6 +127,18 @@ async def test_who_proves_a_did_that_fits_skips_the_junk_threshold(house: Any) -
     assert await post.boxes() == (1, 1, 0, 1)
 
 
+async def test_a_gate_counts_from_the_letter_after_it_was_set_until_it_is_removed(house: Any) -> None:
+    post = Post(house)
+    assert await post.deliver(letter()) == 250
+    await post.gate(did_rule(), others="refuse")
+    assert await post.deliver(letter()) == 550
+    assert await post.deliver(letter(), "bob@house.example") == 250
+    assert await post.deliver(letter(proved())) == 250
+    await house.premises.database.write(lambda tx: gates.remove(tx, "write", "ann@house.example"))
+    assert [await post.deliver(letter()) for _ in range(2)] == [250, 250]
+    assert await post.boxes() == (1, 3, 0, 1)
+
+
 async def test_a_domains_gate_speaks_for_its_people(house: Any) -> None:
     post = Post(house)
     await post.gate(did_rule(), target="house.example")
