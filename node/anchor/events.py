@@ -72,6 +72,8 @@ class Kind(StrEnum):
     DOMAIN_REMOVED = "domain-removed"
     DOMAIN_GIVEN = "domain-given"
     PERSON_ADDED = "person-added"
+    PERSON_REMOVED = "person-removed"
+    ADDRESS_RELEASED = "address-released"
     ALIAS_ADDED = "alias-added"
     ALIAS_REMOVED = "alias-removed"
     GROUP_ADDED = "group-added"
@@ -100,6 +102,7 @@ class Kind(StrEnum):
     SENDING_UNLOCKED = "sending-unlocked"
     RETENTION = "retention"
     # the node's keys
+    KEY_IN_USE = "key-in-use"
     KEY_ROTATED = "key-rotated"
     KEY_REVOKED = "key-revoked"
 

@@ -33,6 +33,7 @@ COMMANDS = {
     "receipt": "node.cli.receipt:receipt",
     "verify": "node.cli.verify:verify",
     "log-key": "node.cli.log_key:log_key",
+    "audit": "node.cli.audit:app",
     "doctor": "node.cli.doctor:doctor",
     "demo": "node.cli.demo:demo",
     "version": "node.cli.version:version",
