@@ -16,8 +16,13 @@ from node.net.web_service import WebService
 T = TypeVar("T")
 
 REQUEST_SECONDS = 20.0
+PATIENCE_SECONDS = 300.0  # with a server that says we read too fast
 MAX_TILES = 4096  # of one computation; a consistency proof in a tree of 2^62 entries needs fewer than 20
 MAX_ENTRY = 65535  # octets: what its length prefix can say
+
+
+class NotThere(Temporary):
+    """The log does not have that document (404)."""
 
 
 class _Missing(Exception):
@@ -100,11 +105,24 @@ class LogSource:
             return tile, await self._get(f"/{tile.path}", limit)
         try:
             return tile, await self._get(f"/{tile.path}", limit)
-        except Temporary:
+        except NotThere:
             full = Tile(tile.level, tile.index)
             return full, await self._get(f"/{full.path}", limit)
 
     async def _get(self, path: str, limit: int) -> bytes:
-        with trio.move_on_after(REQUEST_SECONDS):
-            return await self._service.get(path, limit)
-        raise Temporary(f"no answer within {REQUEST_SECONDS:.0f} s to {path}")
+        """A document; a server that asks us to slow down (429) is obeyed for a while."""
+        patience = trio.current_time() + PATIENCE_SECONDS
+        while True:
+            answer = None
+            with trio.move_on_after(REQUEST_SECONDS):
+                answer = await self._service.exchange("GET", path, limit)
+            if answer is None:
+                raise Temporary(f"no answer within {REQUEST_SECONDS:.0f} s to {path}")
+            if answer.status == 200:
+                return answer.body
+            if answer.status == 404:
+                raise NotThere(f"the log has no {path}")
+            pause = max(answer.retry_after, 1)
+            if answer.status != 429 or trio.current_time() + pause > patience:
+                raise Temporary(f"the log answers {path} with HTTP status {answer.status}")
+            await trio.sleep(pause)

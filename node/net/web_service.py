@@ -19,11 +19,17 @@ PLAIN = (b"Accept-Encoding", b"identity")  # nothing is ever undone here: a few 
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """An answer of any status; `kind` is its media type in lower case, without parameters."""
+    """An answer of any status.
+
+    Attributes:
+        kind: its media type in lower case, without parameters.
+        retry_after: seconds that it asks us to wait; 0 where it says none (RFC 9110 §10.2.3; dates are not read).
+    """
 
     status: int
     kind: str
     body: bytes
+    retry_after: int = 0
 
 
 class WebService:
@@ -95,7 +101,9 @@ class WebService:
                 if response.headers.get("Content-Encoding", "identity") != "identity":
                     raise RemoteProtocolError(f"{self._what} encodes an answer that was asked for plain")
                 kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-                return Exchange(response.status_code, kind, await self._bounded(response, limit))
+                wait = response.headers.get("Retry-After", "")
+                seconds = int(wait) if wait.isascii() and wait.isdecimal() and len(wait) < 8 else 0
+                return Exchange(response.status_code, kind, await self._bounded(response, limit), seconds)
         except (httpx.RemoteProtocolError, httpx.DecodingError) as error:
             raise RemoteProtocolError(f"{self._what} speaks no HTTP: {error}") from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:

@@ -5,22 +5,24 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 
 import pytest
 import trio
 
-from node.anchor import checkpoint, cosignature, fork, merkle, monitor
+from node.anchor import checkpoint, cosignature, fork, merkle, monitor, tree_heads
 from node.anchor.checkpoint import Checkpoint
 from node.anchor.cosignature import CosignatureSigner
 from node.anchor.log_source import LogSource
-from node.anchor.monitor import Demands, Finding, Kind, LogMonitor
+from node.anchor.monitor import AnchorPlace, Demands, Finding, Kind, LogMonitor
 from node.anchor.monitor_state import LogFolder
 from node.anchor.note import NoteSigner
 from node.anchor.peers import Peer
 from node.base.errors import ConfigError
+from node.net.chain.interface import Chain
+from node.net.chain.jsonrpc import JsonRpcChain
 from node.net.web_service import WebService
 
 pytestmark = pytest.mark.anyio
@@ -42,6 +44,7 @@ class PublicLog:
         self.bend: Callable[[str, bytes | None], bytes | None] = lambda _path, answer: answer
         self.cosigners: list[CosignatureSigner] = []
         self.seen: dict[str, object] | None = None
+        self.refusals = 0
         self.add(*entries)
 
     def add(self, *entries: str) -> None:
@@ -90,6 +93,9 @@ class PublicLog:
             self.asked.append(path)
             body = self.bend(path, self.answer(path))
             status = b"200 OK" if body is not None else b"404 Not Found"
+            if self.refusals:
+                self.refusals -= 1
+                status, body = b"429 Too Many Requests\r\nRetry-After: 1", b""
             if body is not None and body.startswith(b"REDIRECT "):
                 status = b"302 Found\r\nLocation: " + body[9:]
             body = body or b""
@@ -101,7 +107,13 @@ class PublicLog:
 
 @asynccontextmanager
 async def watching(
-    log: PublicLog, state: Path, demands: Demands | None = None, *, peers: Sequence[PublicLog] = (), now: float = NOW
+    log: PublicLog,
+    state: Path,
+    demands: Demands | None = None,
+    *,
+    peers: Sequence[PublicLog] = (),
+    place: AnchorPlace | None = None,
+    now: float = NOW,
 ) -> AsyncIterator[LogMonitor]:
     """A monitor of this log and these peers, each served on loopback."""
     async with trio.open_nursery() as nursery, AsyncExitStack() as stack:
@@ -115,7 +127,8 @@ async def watching(
         source = LogSource(await at(log))
         asked = [Peer(await at(peer), "peer") for peer in peers]
         folder = LogFolder(state, ORIGIN)
-        yield LogMonitor([SIGNER.key], source, folder, demands or Demands(), peers=asked, clock=lambda: now)
+        wanted = demands or Demands()
+        yield LogMonitor([SIGNER.key], source, folder, wanted, peers=asked, place=place, clock=lambda: now)
         nursery.cancel_scope.cancel()
 
 
@@ -320,6 +333,24 @@ async def test_a_log_that_never_answers_holds_up_nothing_for_long(
         assert "no answer within" in found.words
 
 
+async def test_a_log_that_asks_for_patience_gets_it(tmp_path: Path) -> None:
+    log = PublicLog(numbers(0, 5))
+    async with watching(log, tmp_path, Demands(rebuild=True)) as one:
+        log.refusals = 1
+        assert await one.look() == ()
+        assert one.size == 5
+
+
+async def test_but_not_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("node.anchor.log_source.PATIENCE_SECONDS", 0.5)
+    log = PublicLog(numbers(0, 5))
+    log.refusals = 1000
+    async with watching(log, tmp_path) as one:
+        (found,) = await one.look()
+        assert found.kind is Kind.UNREACHABLE
+        assert "429" in found.words
+
+
 async def test_a_log_that_stops_growing_is_told(tmp_path: Path) -> None:
     log, demands = PublicLog(numbers(0, 5)), Demands(grows_within=3600)
     async with watching(log, tmp_path, demands) as one:
@@ -357,3 +388,82 @@ def test_logs_of_like_names_have_folders_of_their_own(tmp_path: Path) -> None:
     folders = {LogFolder(tmp_path, name).path for name in names}
     assert len(folders) == len(names)
     assert all(folder.parent == tmp_path for folder in folders)
+
+
+# --- the chain --------------------------------------------------------------------------------------------------------
+
+KEEPER = bytes.fromhex("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80")  # anvil's first, so public
+
+
+class Anchored:
+    """A TreeHeads contract of its own on anvil, and the keeper's hand on it."""
+
+    def __init__(self, url: str, chain: JsonRpcChain, contract: str) -> None:
+        self._chain = chain
+        self.contract = contract
+        self.url = url
+
+    async def anchor(self, log: PublicLog, size: int) -> None:
+        await tree_heads.anchor(self._chain, self.contract, size, checkpoint.read(log.signed(size)).root)
+
+    def place(self, contract: str = "", chain_id: int = 31337) -> AnchorPlace:
+        def connect() -> AbstractAsyncContextManager[Chain]:
+            return JsonRpcChain.open(self.url, None, chain_id)
+
+        assert self._chain.sender
+        return AnchorPlace(contract or self.contract, self._chain.sender, connect)
+
+
+@pytest.fixture
+async def anchored(anvil: str) -> AsyncIterator[Anchored]:
+    async with JsonRpcChain.open(anvil, KEEPER, 31337) as chain:
+        yield Anchored(anvil, chain, await tree_heads.deploy(chain))
+
+
+async def test_heads_on_the_chain_are_compared(tmp_path: Path, anchored: Anchored) -> None:
+    log, demands = PublicLog(numbers(0, 5)), Demands(anchored_within=3600)
+    async with watching(log, tmp_path, demands, place=anchored.place()) as one:
+        assert await one.look() == ()  # not anchored yet, and not for long
+        await anchored.anchor(log, 3)
+        assert await one.look() == ()
+        await anchored.anchor(log, 5)
+        assert await one.look() == ()
+    log.add(*numbers(5, 9))
+    async with watching(log, tmp_path, demands, place=anchored.place(), now=NOW + 10) as one:
+        assert await one.look() == ()
+    async with watching(log, tmp_path, demands, place=anchored.place(), now=NOW + 3620) as one:
+        (found,) = await one.look()
+        assert found.kind is Kind.UNANCHORED
+        assert found.words.startswith("4 entries have waited")
+        await anchored.anchor(log, 9)
+        assert await one.look() == ()
+
+
+@pytest.mark.parametrize("size", [4, 9])
+async def test_another_history_on_the_chain_is_an_alarm(tmp_path: Path, anchored: Anchored, size: int) -> None:
+    log, false = PublicLog(numbers(0, 9)), PublicLog(numbers(0, 9, "false"))
+    await anchored.anchor(false, size)
+    async with watching(log, tmp_path, place=anchored.place()) as one:
+        (found,) = await one.look()
+    assert found.kind is Kind.ANCHOR
+    assert found.evidence
+    facts = json.loads(found.evidence.read_text())
+    assert facts["size"] == size
+    assert facts["root"] == checkpoint.read(log.signed(size)).root.hex()
+    assert facts["chain_root"] == checkpoint.read(false.signed(size)).root.hex()
+
+
+async def test_a_chain_that_knows_more_than_the_log_shows_is_told(tmp_path: Path, anchored: Anchored) -> None:
+    log, larger = PublicLog(numbers(0, 9)), PublicLog(numbers(0, 12))
+    await anchored.anchor(larger, 12)
+    async with watching(log, tmp_path, place=anchored.place()) as one:
+        assert kinds(await one.look()) == [Kind.BEHIND]
+
+
+async def test_a_chain_that_cannot_be_asked_is_told_and_nothing_more(tmp_path: Path, anchored: Anchored) -> None:
+    log = PublicLog(numbers(0, 9))
+    nowhere = "0x" + "11" * 20
+    for place in (anchored.place(nowhere), anchored.place(chain_id=1)):
+        async with watching(log, tmp_path, place=place) as one:
+            assert kinds(await one.look()) == [Kind.UNREACHABLE]
+            assert one.size == 9
