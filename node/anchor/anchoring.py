@@ -118,6 +118,7 @@ class Anchoring:
         self._since: float | None = None  # when, by the monotonic clock, the oldest waiting leaf was logged
         self._tried = trio.Event()
         self._failure: Exception | None = None
+        self._began = 0.0  # by the monotonic clock, like the next
         self._alerted = float("-inf")
 
     async def run(self) -> None:
@@ -344,6 +345,7 @@ class Anchoring:
 
     async def _watch_on(self) -> None:
         """Tell how much waits, and for how long; loudly where that is too long."""
+        self._began = trio.current_time()
         while True:
             try:
                 await self._tell_of_waiting()
@@ -363,9 +365,10 @@ class Anchoring:
         if found.newest:
             metrics.anchor_last.labels(name).set(found.newest.time)
         now = trio.current_time()
-        if age > self.plan.alert_seconds and now >= self._alerted + ALERT_AGAIN_SECONDS:
+        tried = self._failure is not None or now > self._began + ATTEMPT_SECONDS
+        if age > self.plan.alert_seconds and tried and now >= self._alerted + ALERT_AGAIN_SECONDS:
             self._alerted = now
-            error = str(self._failure) if self._failure else "no attempt has ended yet"
+            error = str(self._failure) if self._failure else "no attempt failed: see what is in the chain's pool"
             log.error("keeper.overdue", chain=name, waiting=waiting, oldest_seconds=round(age), error=error)
 
     def _count(self, result: str) -> None:

@@ -70,11 +70,13 @@ class AnchorChain(Section):
         return value
 
     @model_validator(mode="after")
-    def _one_key(self) -> AnchorChain:
+    def _fits(self) -> AnchorChain:
         if sum(map(bool, (self.key_file, self.key_variable, self.signer))) > 1:
             raise ValueError("name one of key_file, key_variable and signer")
         if bool(self.signer) != bool(self.account) or self.account == "deploy":
             raise ValueError("signer and account go together: the command, and whose transactions it signs")
+        if self.alert_hours * 60 <= self.every_minutes:
+            raise ValueError("alert_hours is no longer than every_minutes: each anchor would be late")
         if self.contract == "":
             raise ValueError('contract is an address, or "deploy"')
         return self
