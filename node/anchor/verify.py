@@ -31,6 +31,7 @@ from node.anchor.note import NoteError
 from node.anchor.proof import Proof
 from node.anchor.receipt import Receipt
 from node.anchor.steps import Step, Trust, not_asked, signer_of, step, unchecked, utc
+from node.anchor.tiles import TileError
 from node.base.errors import RemoteProtocolError, Temporary
 
 
@@ -136,7 +137,7 @@ async def _consistency(receipt: Receipt, path: Proof, trust: Trust) -> Step:
         return await _continued(checkpoint.read(path.signed), given, proven, trust.log)
     except NoteError as error:
         return Step(7, False, f"The later checkpoint cannot be used: {error}.")
-    except (Temporary, RemoteProtocolError) as error:
+    except (Temporary, RemoteProtocolError, TileError) as error:
         return unchecked(7, str(error))
 
 
