@@ -54,7 +54,9 @@ class Artifact:
         """Raise NoContract unless exactly this contract stands there."""
         code = await chain.code(contract)
         if not code:
-            raise NoContract(f"there is no {self.name} contract at {contract} on chain {chain.chain_id}")
+            raise NoContract(
+                f"there is no {self.name} contract at {contract} on chain {chain.chain_id}: nobody used it there yet"
+            )
         if code != self.deployed:
             raise NoContract(f"at {contract} on chain {chain.chain_id} stands another contract than {self.name}")
 

@@ -33,17 +33,15 @@ class Publisher:
     def __init__(self, database: Database, keys: LogKeys) -> None:
         self._database = database
         self._keys = keys
-        self._registered: set[int] = set()  # chains that need no look at the registry any more
+        self._warned: set[int] = set()  # chains whose other key was told of
 
     async def publish(self, chain: Chain) -> None:
-        """Bring the chain up to date. Two questions to it where nothing changed.
+        """Bring the chain up to date. It is asked anew each time: a reorganisation may have taken something back.
 
         Raises:
             Temporary, Permanent: the chain cannot be asked or refuses; the next time goes on from there.
         """
-        if chain.chain_id not in self._registered:
-            await self._register(chain)
-            self._registered.add(chain.chain_id)
+        await self._register(chain)
         await self._publish_policies(chain)
 
     async def _register(self, chain: Chain) -> None:
@@ -54,7 +52,8 @@ class Publisher:
             result = await registry.register(chain, registry.ADDRESS, origin, key)
             metrics.publications.labels(kind="key").inc()
             log.info("keeper.registered", origin=origin, chain=chain.chain_id, block=result.block, gas=result.gas)
-        elif known.key != key:
+        elif known.key != key and chain.chain_id not in self._warned:
+            self._warned.add(chain.chain_id)
             log.warning(
                 "keeper.other_key_registered",
                 origin=origin,

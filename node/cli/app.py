@@ -34,6 +34,8 @@ COMMANDS = {
     "verify": "node.cli.verify:verify",
     "log-key": "node.cli.log_key:log_key",
     "audit": "node.cli.audit:app",
+    "registry": "node.cli.registry:app",
+    "policy": "node.cli.policy:app",
     "doctor": "node.cli.doctor:doctor",
     "demo": "node.cli.demo:demo",
     "version": "node.cli.version:version",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from node.anchor import governance, registry
+from node.net.chain import abi
 
 if TYPE_CHECKING:
     from tests.conftest import TokenChain
@@ -63,6 +65,25 @@ def test_hardhat_tests_pass_offline_and_the_committed_artifact_is_current(node: 
 def test_the_contracts_stay_where_they_are() -> None:
     assert registry.ADDRESS == "0x96bdC0593a00F04f5E48B61105Dc42e1c8C8bC65"  # it is on chains: it never changes
     assert governance.ADDRESS == "0xD8d15e089e6887254DBFaDe730656e1AEE5e2DD0"
+
+
+def test_the_document_has_the_contracts_selectors_events_and_addresses() -> None:
+    page = (ROOT / "docs" / "proof.md").read_text("utf-8")
+    functions = dict(re.findall(r"^\| `(\w+\([\w,]*\))` \| `([0-9a-f]{8})` \|", page, re.MULTILINE))
+    for artifact in (registry.CONTRACT, governance.CONTRACT):
+        content = json.loads((ROOT / "node" / "anchor" / f"{artifact.name}.json").read_text("utf-8"))
+        assert f"`{artifact.address}`" in page
+        for item in content["abi"]:
+            signature = f"{item['name']}({','.join(given['type'] for given in item['inputs'])})"
+            if item["type"] == "function":
+                assert functions.pop(signature) == abi.selector(signature).hex()
+            elif item["type"] == "event":
+                assert f"`{signature}`" in page
+    assert not functions
+    call = registry.REGISTER + abi.number(64) + b"\1" * 32 + abi.text("waxseal.test/log")
+    words = [call[:4], *(call[at : at + 32] for at in range(4, len(call), 32))]
+    assert "```\n" + "".join(f"{word.hex()}\n" for word in words) + "```" in page
+    assert f"`{registry.origin_hash('waxseal.test/log').hex()}`" in page
 
 
 def test_every_line_of_every_deployed_contract_is_reached(node: Path) -> None:
