@@ -303,7 +303,7 @@ class Anchoring:
             raise Temporary(
                 f"block {stored.block} no longer tells of the head of {stored.size} messages: chain reorganised"
             )
-        note = checkpoint.sign(Checkpoint(self._keys.origin, stored.size, stored.root), self._keys.signer)
+        note = checkpoint.sign(Checkpoint(self._keys.origin, stored.size, stored.root), *self._keys.signers)
         anchor = Anchor(
             id=0,
             size=stored.size,

@@ -60,7 +60,7 @@ def head(tx: Reading, keys: LogKeys) -> tuple[Checkpoint, str]:
     log = Log()
     size = log.size(tx)
     found = Checkpoint(keys.origin, size, log.root(tx, size))
-    return found, checkpoint.sign(found, keys.signer)
+    return found, checkpoint.sign(found, *keys.signers)
 
 
 def exported(tx: Reading, event: StoredEvent, size: int, signed: str) -> Line:

@@ -51,11 +51,16 @@ def parse(text: str) -> Checkpoint:
     return Checkpoint(origin, parse_number(size, "the tree size"), parse_hash(root), tuple(extensions))
 
 
-def sign(checkpoint: Checkpoint, signer: NoteSigner) -> str:
-    """The checkpoint as a signed note. Two signed ones that contradict each other prove a forged history."""
-    if checkpoint.origin != signer.name:
+def sign(checkpoint: Checkpoint, signer: NoteSigner, *others: NoteSigner) -> str:
+    """The checkpoint as a signed note. Two signed ones that contradict each other prove a forged history.
+
+    Args:
+        others: further keys of the same log, while one follows another.
+    """
+    signers = (signer, *others)
+    if any(checkpoint.origin != one.name for one in signers):
         raise ValueError("a log signs its own checkpoints only")
-    return signer.sign(checkpoint.text)
+    return note.sign(checkpoint.text, *signers)
 
 
 def verify(signed: str, key: NoteKey) -> Checkpoint:

@@ -94,7 +94,7 @@ class Keeper:
     async def sign_head(self) -> Checkpoint:
         """Sign the log as it stands, and keep the checkpoint."""
         head = await self._database.read(self._head)
-        note = checkpoint.sign(head, self._keys.signer)
+        note = checkpoint.sign(head, *self._keys.signers)
         await self._database.write(lambda tx: leaves.put_checkpoint(tx, head.size, note.encode(), int(time.time())))
         return head
 

@@ -93,10 +93,19 @@ class NoteSigner:
 
     def sign(self, text: str) -> str:
         """The note: text, blank line, signature line."""
-        if not text.endswith("\n") or has_controls(text):
-            raise ValueError("a note's text ends in a newline and has no other control characters")
+        return sign(text, self)
+
+    def line(self, text: str) -> str:
+        """This key's signature line under a text."""
         signature = SigningKey(self.seed).sign(text.encode()).signature
-        return f"{text}\n— {self.name} {base64.b64encode(self.key.id + signature).decode()}\n"
+        return f"— {self.name} {base64.b64encode(self.key.id + signature).decode()}\n"
+
+
+def sign(text: str, *signers: NoteSigner) -> str:
+    """The note with a line of each signer, in their order."""
+    if not text.endswith("\n") or has_controls(text):
+        raise ValueError("a note's text ends in a newline and has no other control characters")
+    return f"{text}\n{''.join(signer.line(text) for signer in signers)}"
 
 
 def has_controls(text: str) -> bool:

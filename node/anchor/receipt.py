@@ -184,7 +184,7 @@ def make(tx: Reading, message_sha256: bytes, keys: LogKeys) -> Receipt | None:
 
 def _proof(tx: Reading, index: int, size: int, keys: LogKeys) -> str:
     log = Log()
-    signed = checkpoint.sign(Checkpoint(keys.origin, size, log.root(tx, size)), keys.signer)
+    signed = checkpoint.sign(Checkpoint(keys.origin, size, log.root(tx, size)), *keys.signers)
     return Proof(index, tuple(log.inclusion_proof(tx, index, size)), signed).text
 
 
