@@ -33,6 +33,7 @@ COMMANDS = {
     "receipt": "node.cli.receipt:receipt",
     "verify": "node.cli.verify:verify",
     "log-key": "node.cli.log_key:log_key",
+    "monitor": "node.cli.monitor:monitor",
     "audit": "node.cli.audit:app",
     "registry": "node.cli.registry:app",
     "policy": "node.cli.policy:app",
