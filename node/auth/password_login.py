@@ -159,7 +159,8 @@ class PasswordLogin:
             audit.security(tx, account.id, event)
         if typed.end_others:
             web_sessions.remove_all(tx, account.id)
-        return LoggedIn(account, self._sessions.begin(tx, account, "password"))
+        way = "password" if used.step is None else "password+code"
+        return LoggedIn(account, self._sessions.begin(tx, account, way))
 
     def _judged(self, typed: Typed, account_id: int, factors: Factors, fits: bool) -> _Used | None:
         """What opens the account; None when it stays shut."""

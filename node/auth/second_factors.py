@@ -14,7 +14,7 @@ from node.auth.password_hash import Hasher
 from node.auth.password_login import MAX_CODE, Kind
 from node.auth.refusal import Reason, Refusal
 from node.auth.sealing import Sealing
-from node.auth.sessions import Sessions
+from node.auth.sessions import Sessions, fingerprint
 from node.auth.throttle import Pace, Throttle, network
 from node.base import metrics
 from node.base.log import get_log
@@ -108,8 +108,9 @@ class SecondFactors:
         def work(tx: Writing) -> str:
             passwords.set_password(tx, person.account.id, hashed, int(self._clock()))
             self._note(tx, person, Kind.PASSWORD_SET)
+            strong = web_sessions.is_strong(tx, fingerprint(person.session), int(self._clock()))
             web_sessions.remove_all(tx, person.account.id)
-            return self._sessions.begin(tx, person.account)
+            return self._sessions.begin(tx, person.account, strong=strong)
 
         return await self._database.write(work)
 

@@ -21,6 +21,7 @@ from node.store.transaction import Reading, Writing
 
 TOKEN_SIZE = 32  # octets
 REMEMBERED = 10_000  # accounts
+STRONG = frozenset({"wallet", "did", "passkey", "signup", "password+code"})
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}\Z")
 
 log = get_log(__name__)
@@ -76,17 +77,18 @@ class Sessions:
         self._again = again_seconds
         self._passed: OrderedDict[int, float] = OrderedDict()  # account → when it was asked last
 
-    def begin(self, tx: Writing, account: Account, way: str = "") -> str:
+    def begin(self, tx: Writing, account: Account, way: str = "", *, strong: bool = False) -> str:
         """Open a session within a transaction and return its token.
 
         Args:
             way: how its owner logged in, for the audit trail; "" for one that takes another's place.
+            strong: that one was (`is_strong`).
         """
         token, now = new_token(), int(self._clock())
         if way:
             audit.record(tx, audit.Kind.LOGIN, account.address, account.address, {"way": way}, now)
         web_sessions.expire(tx, now)
-        web_sessions.add(tx, fingerprint(token), account.id, now + self.seconds, now)
+        web_sessions.add(tx, fingerprint(token), account.id, now + self.seconds, now, strong or way in STRONG)
         return token
 
     async def account(self, token: str) -> Account | None:
@@ -127,6 +129,13 @@ class Sessions:
         now = self._clock()
         began = await self._database.read(lambda tx: web_sessions.began(tx, fingerprint(token), int(now)))
         return None if began is None else now - began
+
+    async def is_strong(self, token: str) -> bool:
+        """True when a signature opened the session, or a password and a code of an authenticator app."""
+        now = int(self._clock())
+        return is_token(token) and await self._database.read(
+            lambda tx: web_sessions.is_strong(tx, fingerprint(token), now)
+        )
 
     async def end(self, token: str) -> None:
         """Close a session, now and for every copy of its token."""

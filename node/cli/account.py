@@ -1,4 +1,4 @@
-"""`waxseal account add|wallet|remove-wallet|passkeys|remove-passkey|list|password|unlock|events`."""
+"""`waxseal account add|remove|reserved|release|wallet|remove-wallet|passkeys|list|password|unlock|events`."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from node.auth.gate import SCOPES
 from node.auth.ways_in import count
 from node.base.address import Address, parse_address
 from node.base.errors import Permanent
-from node.cli import account_passkeys
+from node.cli import account_passkeys, account_remove
 from node.cli.account_did import app as did_app
 from node.cli.account_oidc import app as oidc_app
 from node.cli.settings import ConfigOption, load_settings, with_database
 from node.flow.sending import unlock as lift
-from node.store import accounts, domains, roles, security_events, web_sessions
+from node.store import accounts, domains, security_events, web_sessions
 from node.store.accounts import Account
 from node.store.database import Database, Reading, Writing
 from node.store.security_events import SecurityEvent
@@ -29,6 +29,9 @@ from node.store.security_events import SecurityEvent
 app = typer.Typer(help="The people of this node.", no_args_is_help=True)
 app.add_typer(did_app, name="did")
 app.add_typer(oidc_app, name="oidc")
+app.command("remove")(account_remove.remove)
+app.command("reserved")(account_remove.reserved)
+app.command("release")(account_remove.release)
 app.command("passkeys")(account_passkeys.listing)
 app.command("remove-passkey")(account_passkeys.remove)
 
@@ -215,26 +218,3 @@ def events(
         )
         typer.echo("\t".join([at, event.kind, event.network, event.app_password, counted, event.details]))
 
-
-@app.command("role")
-def set_role(
-    address: Annotated[str, typer.Argument(help="Whose account.")],
-    role: Annotated[str, typer.Argument(help="owner, admin, or none.")],
-    config: ConfigOption = Path("waxseal.toml"),
-) -> None:
-    """Say who runs the node: its owner and administrators are told when a network is shut out."""
-    parsed = parse_address(address)
-    if role not in {"none", *roles.Role}:
-        raise typer.BadParameter(f"there is no role {role!r}; choose owner, admin or none")
-
-    def work(tx: Writing) -> None:
-        account = _existing(tx, parsed)
-        if role == "none":
-            if roles.take(tx, account.id):
-                audit.record(tx, audit.Kind.ROLE_TAKEN, audit.OPERATOR, account.address)
-        else:
-            roles.give(tx, account.id, roles.Role(role))
-            audit.record(tx, audit.Kind.ROLE_GIVEN, audit.OPERATOR, account.address, {"role": role})
-
-    with_database(load_settings(config), lambda database: database.write(work))
-    typer.echo(f"{parsed}: {role}")

@@ -21,6 +21,7 @@ COMMANDS = {
     "quota": "node.cli.quota:app",
     "tenant": "node.cli.tenant:app",
     "account": "node.cli.account:app",
+    "role": "node.cli.role:app",
     "gate": "node.cli.gate:app",
     "invitation": "node.cli.invitation:app",
     "held": "node.cli.held:app",

@@ -16,7 +16,7 @@ from node.base.errors import Permanent
 from node.store import accounts, domains, roles
 from node.store.accounts import Account
 from node.store.database import Reading, Writing
-from node.store.directory import aliases, delegates, directory_changes, groups, quotas, tenants
+from node.store.directory import aliases, delegates, directory_changes, groups, quotas, reserved, tenants
 from node.store.directory.directory_changes import DirectoryChange
 from node.store.domains import Domain
 from node.store.roles import Role
@@ -69,6 +69,15 @@ def actor_for(tx: Reading, account: Account) -> Actor | None:
     return Actor(account.address, domain.tenant)
 
 
+def administers(tx: Reading, account: Account) -> Actor | None:
+    """What an account may administer in any way: by its role, or because the tenant of its own domain names it."""
+    actor = actor_for(tx, account)
+    domain = domains.get(tx, parse_address(account.address).domain)
+    if actor is None and domain and domain.tenant and domain.tenant in tenants.administered_by(tx, account.id):
+        return Actor(account.address, domain.tenant)
+    return actor
+
+
 def note(tx: Writing, actor: Actor, kind: str, domain: Domain | None, target: str, details: str = "") -> None:  # noqa: PLR0917
     """Write a change down, in the audit trail, too; what a domain does with its mail is part of the policy."""
     tenant = domain.tenant if domain else ""
@@ -118,6 +127,8 @@ def free(tx: Reading, actor: Actor, address: Address) -> Domain:
     domain = domain_of(tx, actor, address.domain)
     if accounts.find(tx, address) is not None:
         raise Permanent(f"{address} has an account already")
+    if reserved.until(tx, address.key) is not None:
+        raise Permanent(f"{address} is kept back; first: waxseal account release {address}")
     if aliases.find(tx, address.key) is not None:
         raise Permanent(f"{address} is an alias already; first: waxseal alias remove {address}")
     if groups.find(tx, address.key) is not None:

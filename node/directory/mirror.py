@@ -17,7 +17,7 @@ from node.directory.senders import same_house
 from node.net.listing_elsewhere import Listed, Source
 from node.store import accounts, domains
 from node.store.database import Database
-from node.store.directory import aliases, groups, mirrored
+from node.store.directory import aliases, groups, mirrored, reserved
 from node.store.transaction import Reading, Writing
 
 REMEMBERED = 10_000  # addresses
@@ -136,6 +136,7 @@ def _keep_person(tx: Writing, key: str, listed: Listed, now: int) -> None:
         if account is None or accounts.by_key(tx, address.key) != account:
             _forget(tx, address.key)
         if account is None:
+            reserved.remove(tx, address.key)  # the other directory has the last word on whose it is
             account = accounts.add(tx, address, listed.name)
             audit.record(tx, audit.Kind.PERSON_ADDED, audit.NODE, account.address, {"by": "directory"}, now)
         elif accounts.by_key(tx, address.key) is None:

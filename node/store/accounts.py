@@ -13,7 +13,8 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 
 from node.base.address import Address
 from node.base.errors import Permanent
-from node.store import mailboxes
+from node.store import mailboxes, messages
+from node.store.directory import reserved
 from node.store.schema import account, alias, identity, mail_group
 from node.store.statement import Statement, adding, chosen, same
 from node.store.transaction import Reading, Row, Writing
@@ -43,6 +44,7 @@ class Account:
 _ROW = (account.c.id, account.c.address, account.c.name)
 _ADD = Statement(adding(account, "id").returning(account.c.id))
 _GET = Statement(select(*_ROW).where(same(account.c.id)))
+_REMOVE = Statement(delete(account).where(same(account.c.id)))
 _FIND = Statement(select(*_ROW).where(same(account.c.key)))
 _LISTING = Statement(select(*_ROW).order_by(account.c.key))
 _NAMED = Statement(select(*_ROW).where(account.c.key.in_(chosen("keys"))))
@@ -76,6 +78,8 @@ def add(tx: Writing, address: Address, name: str = "") -> Account:
     """
     if find(tx, address) is not None:
         raise Permanent(f"{address} has an account already")
+    if reserved.until(tx, address.key) is not None:
+        raise Permanent(f"{address} is kept back; first: waxseal account release {address}")
     if tx.one(_TAKEN, key=address.key) is not None:
         raise Permanent(f"{address} is an alias or a group: remove that first, or choose another address")
     now = int(time.time())
@@ -128,6 +132,16 @@ def names(tx: Reading, domain: str, limit: int) -> list[str]:
 def of_domain(tx: Reading, domain: str, limit: int) -> list[Account]:
     """A domain's accounts, the oldest first."""
     return [Account(*row) for row in tx.execute(_OF_DOMAIN, domain=domain, limit=limit)]
+
+
+def remove(tx: Writing, account: Account) -> None:
+    """Take an account away with its mail and everything that is its own, within the caller's transaction.
+
+    What only names its address (groups, quotas, gates, catch-alls) is not touched: `node.directory.removal` does that.
+    """
+    for one in mailboxes.listing(tx, account.id):
+        messages.remove(tx, one.id, messages.uids(tx, one.id))
+    tx.execute(_REMOVE, id=account.id)  # mailboxes, credentials and all the rest go with the row (cascade)
 
 
 def bind(tx: Writing, account_id: int, subject: str) -> None:

@@ -55,6 +55,8 @@ _DUE = Statement(select(held).where(_H.expires <= bindparam("now")).order_by(_H.
 _RECIPIENTS = Statement(select(_R.account_id, _R.address).where(same(_R.held_id)).order_by(_R.account_id))
 _REMOVE = Statement(delete(held).where(same(_H.id)).returning(_H.blob_id))
 _COUNT = Statement(select(func.count()).select_from(held))
+_FOR = Statement(select(_R.held_id).where(same(_R.account_id)))
+_FORGET = Statement(delete(held_recipient).where(same(_R.account_id)))
 _SINCE = Statement(
     select(_H.id)
     .join_from(held_recipient, held, _H.id == _R.held_id)
@@ -120,6 +122,21 @@ def remove(tx: Writing, id: int) -> bool:
     if blob_id is not None:
         references.release(tx, blob_id)
     return blob_id is not None
+
+
+def forget(tx: Writing, account_id: int) -> int:
+    """Drop what is kept back for an account alone, and the account from the rest. Returns how many were for it."""
+    found = [id for (id,) in tx.execute(_FOR, account_id=account_id)]
+    tx.execute(_FORGET, account_id=account_id)
+    for id in found:
+        if not list(tx.execute(_RECIPIENTS, held_id=id)):
+            remove(tx, id)
+    return len(found)
+
+
+def count_for(tx: Reading, account_id: int) -> int:
+    """Messages kept back for an account."""
+    return len(list(tx.execute(_FOR, account_id=account_id)))
 
 
 def has_since(tx: Reading, account_id: int, since: int, but: int) -> bool:

@@ -100,6 +100,7 @@ web_session = _table(
     _int("account_id", _of("account.id"), index=True),
     _int("expires", index=True),
     Column("began", Integer, nullable=False, server_default=text("0")),  # 0: before this was written down
+    _int("strong", default=0),  # 1: opened by a signature, or by a password and a second factor
     rowid=False,
 )
 

@@ -49,6 +49,8 @@ delegate = table(
     rowid=False,
 )
 
+reserved_address = table("reserved_address", words("key", primary_key=True), number("until"), rowid=False)
+
 quota = table(
     "quota",
     words("use", primary_key=True),  # quotas.Use

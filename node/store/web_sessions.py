@@ -11,6 +11,7 @@ from node.store.transaction import Reading, Writing
 _C = web_session.c
 _ADD = Statement(adding(web_session))
 _GET = Statement(select(_C.account_id).where(same(_C.token_sha256), _C.expires > bindparam("now")))
+_STRONG = Statement(select(_C.strong).where(same(_C.token_sha256), _C.expires > bindparam("now")))
 _BEGAN = Statement(select(_C.began).where(same(_C.token_sha256), _C.expires > bindparam("now")))
 _REMOVE = Statement(delete(web_session).where(same(_C.token_sha256)))
 _REMOVE_ALL = Statement(delete(web_session).where(same(_C.account_id)))
@@ -18,9 +19,17 @@ _REMOVE_OTHERS = Statement(delete(web_session).where(same(_C.account_id), _C.tok
 _EXPIRE = Statement(delete(web_session).where(_C.expires <= bindparam("now")))
 
 
-def add(tx: Writing, token_sha256: bytes, account_id: int, expires: int, began: int = 0) -> None:
-    """Open a session. The store sees the token's hash only, so a stolen database logs nobody in."""
-    tx.execute(_ADD, token_sha256=token_sha256, account_id=account_id, expires=expires, began=began)
+def add(  # noqa: PLR0917
+    tx: Writing, token_sha256: bytes, account_id: int, expires: int, began: int = 0, strong: bool = False
+) -> None:
+    """Open a session. The store sees the token's hash only, so a stolen database logs nobody in.
+
+    Args:
+        strong: it was opened by a signature, or by a password and a second factor.
+    """
+    tx.execute(
+        _ADD, token_sha256=token_sha256, account_id=account_id, expires=expires, began=began, strong=int(strong)
+    )
 
 
 def get(tx: Reading, token_sha256: bytes, now: int) -> int | None:
@@ -33,6 +42,11 @@ def began(tx: Reading, token_sha256: bytes, now: int) -> int | None:
     """When the session was opened, unix seconds; None when there is none, or it has expired at `now`."""
     when: int | None = tx.value(_BEGAN, token_sha256=token_sha256, now=now)
     return when
+
+
+def is_strong(tx: Reading, token_sha256: bytes, now: int) -> bool:
+    """True for a session that a signature opened, or a password and a second factor."""
+    return bool(tx.value(_STRONG, token_sha256=token_sha256, now=now))
 
 
 def remove(tx: Writing, token_sha256: bytes) -> None:

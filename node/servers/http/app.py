@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -178,20 +179,11 @@ class WebApp:
         oidc_providers: Sequence[OidcProvider] = (),
         clock: Callable[[], float] = time.time,
     ) -> None:
-        sessions = Sessions(
-            database,
-            seconds=settings.session_seconds,
-            admit=gate.admit,
-            again_seconds=settings.gate_seconds,
-            clock=clock,
-        )
+        sessions = _sessions(database, gate, settings, clock)
         hasher, sealing = Hasher(), sealing or Sealing()
         blocks, dids = gate.brake.blocks, resolver or DidResolver(None)
         proofs = WalletProofs(settings.wallet, contracts or ContractWallets({}), clock)
-        app = Starlette(
-            routes=list(ROUTES),
-            exception_handlers={HTTPException: _refused, Temporary: _short, Exception: _broken},
-        )
+        app = Starlette(routes=list(ROUTES), exception_handlers=dict(HANDLERS))
         app.state.house = House(
             database=database,
             gate=gate,
@@ -227,6 +219,11 @@ class WebApp:
         await self._guard(scope, receive, send)
 
 
+def _sessions(database: Database, gate: Gate, settings: WebSettings, clock: Callable[[], float]) -> Sessions:
+    seconds, again = settings.session_seconds, settings.gate_seconds
+    return Sessions(database, seconds=seconds, admit=gate.admit, again_seconds=again, clock=clock)
+
+
 def _refused(request: Request, error: Exception) -> Response:
     code = error.status_code if isinstance(error, HTTPException) else 500
     # Part of a body that is too large was left unread: what follows on this connection is no request.
@@ -242,3 +239,6 @@ def _short(request: Request, error: Exception) -> Response:
 def _broken(request: Request, error: Exception) -> Response:
     log.error("http request crashed", path=request.url.path[:200], exc_info=error)
     return answer_problem(request, BROKEN)
+
+
+HANDLERS: Mapping[Any, Any] = {HTTPException: _refused, Temporary: _short, Exception: _broken}
