@@ -111,6 +111,20 @@ def test_a_receipt_and_its_steps(waxseal: Call, node: Any, delivered: Path, tmp_
     assert lie.out.startswith("1. message: DOES NOT HOLD. ")
 
 
+@pytest.mark.slow
+def test_the_node_registers_its_key_by_itself(waxseal: Call, node: Any, delivered: Path, tmp_path: Path) -> None:
+    receipt = tmp_path / "receipt.json"
+    receipt.write_text(waxseal("receipt", delivered, "--anchored", "-c", node.config).out)
+    for _ in range(30):  # right after the anchor; each look takes about a second
+        if (shown := waxseal("registry", "show", "-c", node.config)).code == 0:
+            break
+    key = waxseal("log-key", "-c", node.config).out.strip()
+    assert f"* {key}  since block" in shown.out
+    said = waxseal("verify", delivered, "-r", receipt, "-c", node.config, "--registry", "eip155:24225")
+    assert said.code == 0, said
+    assert "5. registry: holds. The key is registered by" in said.out
+
+
 def test_a_receipt_of_the_digest_is_the_same(waxseal: Call, node: Any, delivered: Path) -> None:
     by_file = json.loads(waxseal("receipt", delivered, "-c", node.config).out)
     by_digest = json.loads(waxseal("receipt", by_file["sha256"], "-c", node.config).out)
