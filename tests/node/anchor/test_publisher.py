@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import httpx2 as httpx
 import pytest
 
 from node.anchor import governance, publisher, registry
@@ -14,8 +15,10 @@ from node.anchor.publisher import Publisher
 from node.base.errors import Permanent
 from node.net.chain.embedded import EmbeddedChain
 from node.net.chain.interface import Chain
+from node.net.chain.jsonrpc import JsonRpcChain
 from node.store import policies
 from node.store.database import Database
+from tests.node.anchor.contract_chains import ANN
 
 pytestmark = pytest.mark.anyio
 
@@ -98,3 +101,22 @@ async def test_a_chain_opened_for_reading(database: Database, keys: LogKeys, tmp
     async with EmbeddedChain.open(tmp_path / "chain", None) as reading:
         with pytest.raises(Permanent, match="for reading only"):
             await Publisher(database, keys).publish(reading)
+
+
+async def test_a_reorganisation_that_takes_it_all_back(database: Database, keys: LogKeys, anvil: str) -> None:
+    """Key and policies are published once more, in the chain as it then is, contracts included."""
+    policy = await enforce(database, b"one")
+    async with JsonRpcChain.open(anvil, ANN, 31337) as remote, httpx.AsyncClient(trust_env=False) as client:
+        ours = Publisher(database, keys)
+        before = (await remote.head()).number
+        await ours.publish(remote)
+        depth = (await remote.head()).number - before
+        body = {"jsonrpc": "2.0", "id": 1, "method": "anvil_reorg", "params": [depth, []]}
+        assert "error" not in (await client.post(anvil, json=body)).json()
+        assert not await registry.CONTRACT.is_at(remote, registry.ADDRESS)
+        await ours.publish(remote)
+        sender = str(remote.sender)
+        found = await registry.lookup(remote, registry.ADDRESS, keys.origin, account=sender)
+        assert found is not None
+        assert found.key == keys.log_key.public
+        assert [one.policy for one in await governance.published(remote, governance.ADDRESS, sender)] == policy
