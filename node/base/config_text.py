@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
 
 from pydantic import BaseModel
 
@@ -34,7 +34,20 @@ def commented_settings(values: Mapping[str, Mapping[str, Any] | Any] | None = No
 def _section(name: str, section: type[Section], given: Mapping[str, Any]) -> str:
     lines = [f"# {(section.__doc__ or '').strip()}", f"[{name}]"]
     lines += [_setting(section, key, given) for key in section.model_fields]
+    for key in section.model_fields:
+        lines += _tables(name, section, key)
     return "\n".join(lines)
+
+
+def _tables(name: str, section: type[Section], key: str) -> list[str]:
+    """What stands in the tables of a setting that holds any number of them, by name: all of it as comments."""
+    kind = section_of(section, key)
+    if kind is None or get_origin(section.model_fields[key].annotation) is not dict:
+        return []
+    lines = [f"#   {(kind.__doc__ or '').strip()}", f'#   [{name}.{key}."..."]']
+    for field in kind.model_fields:
+        lines += [f"#   {line}" for line in _setting(kind, field, {}).replace("\n#", "\n").split("\n")]
+    return lines
 
 
 def _setting(model: type[BaseModel], key: str, given: Mapping[str, Any]) -> str:

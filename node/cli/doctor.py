@@ -21,6 +21,7 @@ from ai.locate import find_model
 from ai.manifest import ModelError
 from node.base.config import Endpoint, Settings
 from node.base.errors import WaxsealError
+from node.cli.doctor_chains import ask_chains
 from node.cli.doctor_opinions import ask_all
 from node.cli.settings import ConfigOption, existing_keys, load_settings, with_database
 from node.ipfs.seal import Keys
@@ -183,11 +184,17 @@ def _opinions(settings: Settings) -> Iterator[Finding]:
         yield Finding(answer.what, State.FINE if answer.answers else State.WRONG, answer.words)
 
 
+def _chains(settings: Settings) -> Iterator[Finding]:
+    states = {True: State.FINE, None: State.LOOK, False: State.WRONG}
+    for answer in ask_chains(settings):
+        yield Finding(answer.what, states[answer.fine], answer.words)
+
+
 def _stores(settings: Settings) -> Iterator[Finding]:
     folders = Folders(settings.data)
     for what, folder, wanted in (
         ("block store", folders.blocks, settings.offload.enabled),
-        ("chain", folders.chain, settings.anchor.enabled),
+        ("chain", folders.chain, settings.anchor.enabled and settings.anchor.chain == "embedded"),
     ):
         if not wanted:
             yield Finding(what, State.LOOK, "switched off in the settings")
@@ -197,4 +204,4 @@ def _stores(settings: Settings) -> Iterator[Finding]:
             yield Finding(what, State.FINE, str(folder) if folder.exists() else "made at the first start")
 
 
-CHECKS: tuple[Check, ...] = (_ports, _certificate, _disk, _database, _keys, _model, _opinions, _stores)
+CHECKS: tuple[Check, ...] = (_ports, _certificate, _disk, _database, _keys, _model, _opinions, _stores, _chains)

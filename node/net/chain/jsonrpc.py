@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from node.base.errors import Permanent
-from node.net.chain import sending
+from node.net.chain import fees, sending
+from node.net.chain.fees import Market
 from node.net.chain.interface import Block, Event, NoState, TxResult
 from node.net.chain.rpc import Away, Server, Servers, hexed, number, octets
 from node.net.chain.sending import Journal, Memory, Rules, Sending
@@ -76,6 +77,10 @@ class JsonRpcChain:
     async def balance(self, address: str) -> int:
         """What an account has, in wei."""
         return await self._servers.ask(number, "eth_getBalance", address, "latest")
+
+    async def market(self) -> Market:
+        """What gas costs now."""
+        return await fees.market(self._servers)
 
     async def call(self, to: str, data: bytes, block: int | None = None) -> bytes:
         """See `interface.Chain`."""
