@@ -9,7 +9,7 @@ import secrets
 import time
 from collections.abc import Mapping
 
-from node.anchor.events import MAX_DETAILS, NODE, OPERATOR, Detail, Event, Kind, tame
+from node.anchor.events import MAX_DETAILS, NODE, OPERATOR, Detail, Event, Kind, parse, tame
 from node.anchor.leaf import SALT_SIZE
 from node.anchor.log import Log
 from node.base import metrics
@@ -71,6 +71,21 @@ def first_login(tx: Writing, address: str, before: int | None, now: int, details
     """
     if before is None or before // DAY != now // DAY:
         record(tx, Kind.LOGIN, address, address, {"way": "client", **details}, now)
+
+
+def key_in_use(tx: Writing, name: str, key: str) -> None:
+    """Write down that one of the node's keys is in use, unless the last event about it said so already.
+
+    Args:
+        name: which one: "log", "keeper".
+        key: its public half, or what is derived of it.
+    """
+    subject = f"{name} key"
+    row = audit_events.newest(tx, (Kind.KEY_IN_USE, Kind.KEY_ROTATED), subject)
+    before = str(parse(row.document).details.get("key", "")) if row else ""
+    if before != tame(key):
+        kind = Kind.KEY_ROTATED if row else Kind.KEY_IN_USE
+        record(tx, kind, NODE, subject, {"key": key, "before": before})
 
 
 def security(tx: Writing, account_id: int, event: SecurityEvent, actor: str = "") -> None:

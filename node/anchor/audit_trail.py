@@ -174,6 +174,7 @@ class Check:
         self._head, self.signed = found, found.size
 
     def _verified(self, note: str) -> Checkpoint | None:
+        why = "no key of the log is known"
         for key in self.keys:
             try:
                 return checkpoint.verify(note, key)

@@ -149,7 +149,7 @@ def verify(
 
 
 def _verify_store(settings: Settings) -> tuple[list[str], str]:
-    check = Check([existing_keys(settings).log_key])
+    check = Check(existing_keys(settings).log_keys)
 
     async def work(database: Database) -> None:
         await database.read(check.begin)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 
 import trio
 
+from node.anchor import retention
 from node.auth.oauth import provider as oauth
 from node.base.config import Settings
 from node.base.log import get_log
@@ -19,7 +21,8 @@ from node.store.transaction import Writing
 log = get_log(__name__)
 
 EVERY_SECONDS = 3600.0
-GATES_SECONDS = NAMES_SECONDS = 30 * 86400  # nothing older counts, whatever the settings
+DAY = 86400
+GATES_SECONDS = NAMES_SECONDS = 30 * DAY  # nothing older counts, whatever the settings
 KEPT_CHANGES = 500_000  # rows of the change feed: what a client may have missed and still be told step by step
 
 
@@ -32,15 +35,18 @@ async def keep_house(rooms: Rooms) -> None:
 
 async def go_round(rooms: Rooms) -> None:
     """Once: blobs without a message, old changes, sessions whose time is over, what is remembered of sending."""
-    removed = await rooms.blobs.collect()
+    sent_before = int(time.time()) - rooms.settings.audit.sent_days * DAY
+    removed = await rooms.blobs.collect(sent_before)
+    while await rooms.database.write(partial(retention.forget_sent, before=sent_before)):
+        pass
     followers = [name for name, follows in _followers(rooms.settings) if follows]
 
     def tidy(tx: Writing) -> None:
         now = int(time.time())
         web_sessions.expire(tx, now)
         sending.expire(tx, now)
-        security_events.expire(tx, now)
-        directory_changes.expire(tx, now)
+        retention.note(tx, "security_events", security_events.expire(tx, now))
+        retention.note(tx, "directory_changes", directory_changes.expire(tx, now))
         oauth.expire(tx, now)
         newcomers.expire(tx, now)
         shown_credentials.expire(tx, now)

@@ -30,6 +30,7 @@ from node.servers.imap.server import ImapServer
 from node.servers.imap.server import Limits as ImapLimits
 from node.servers.listen import Door, Handler, Limits, Room, serve
 from node.servers.smtp import SmtpServer, busy, farewell
+from node.service import policy
 from node.service.doors import Doors, Ports, open_doors
 from node.service.folders import Folders
 from node.service.holding import holding
@@ -79,6 +80,7 @@ async def run_node(
         tls = server_context(certificate)
         if prepare:
             await prepare(rooms)
+        await rooms.database.write(partial(policy.begin, settings=settings, keys=rooms.keys))
         doors = await open_doors(settings, tls)
         running = Running(doors.ports, certificate, rooms)
         await _serve(running, doors, tls, stop, task_status)

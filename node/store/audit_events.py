@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import bindparam, func, or_, select, union_all
 
 from node.store.schema import leaf
 from node.store.schema_audit import audit_event
-from node.store.statement import Statement, adding, same
+from node.store.statement import Statement, adding, chosen, same
 from node.store.transaction import Reading, Row, Writing
 
 
@@ -60,6 +62,9 @@ _LISTING = Statement(
     )
     .order_by(_C.number)
     .limit(bindparam("limit"))
+)
+_NEWEST = Statement(
+    select(audit_event).where(_C.kind.in_(chosen("kinds")), same(_C.subject)).order_by(_C.number.desc()).limit(1)
 )
 _FROM = Statement(
     select(audit_event).where(_C.index >= bindparam("start")).order_by(_C.index).limit(bindparam("limit"))
@@ -117,6 +122,11 @@ def listing(tx: Reading, wanted: Wanted, *, after: int = 0, limit: int = 500) ->
         until=wanted.until,
     )
     return [StoredEvent(*row) for row in rows]
+
+
+def newest(tx: Reading, kinds: Sequence[str], subject: str) -> StoredEvent | None:
+    """The newest event of some kinds about a subject."""
+    return _made(tx.one(_NEWEST, kinds=json.dumps([str(kind) for kind in kinds]), subject=subject))
 
 
 def following(tx: Reading, start: int, limit: int = 500) -> list[StoredEvent]:

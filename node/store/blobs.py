@@ -24,7 +24,7 @@ import trio
 from sqlalchemy import bindparam, delete, select, update
 
 from node.base.errors import Permanent, Temporary
-from node.store import blob_files, frames, pieces
+from node.store import blob_files, frames, leaves, pieces
 from node.store.database import Database
 from node.store.frames import FRAME
 from node.store.pieces import Encoded, Inline, Piece, Span
@@ -104,7 +104,9 @@ _SET_FILE = Statement(
     update(blob).where(same(blob.c.id, "blob_id")).values(form=Form.FILE.value, file=bindparam("new_file"))
 )
 _SET_DATA = Statement(update(blob_data).where(same(blob_data.c.blob_id, "of_blob")).values(content=bindparam("data")))
-_UNREFERENCED = Statement(select(blob.c.id, blob.c.file).where(blob.c.refs == 0).limit(bindparam("limit")))
+_UNREFERENCED = Statement(
+    select(blob.c.id, blob.c.file, blob.c.sha256).where(blob.c.refs == 0).limit(bindparam("limit"))
+)
 _REMOVE = Statement(delete(blob).where(blob.c.id.in_(chosen("ids"))))
 _SMALL = Statement(
     select(blob.c.id, blob_data.c.content)
@@ -278,10 +280,16 @@ class Blobs:
                 yield window[at : at + chunk]
             start += len(window)
 
-    async def collect(self) -> int:
-        """Delete blobs that nothing refers to, and files that no row names; return how many went."""
+    async def collect(self, sent_before: int = 0) -> int:
+        """Delete blobs that nothing refers to, and files that no row names; return how many went.
+
+        With a message that was received its salt in the log goes, in the same transaction.
+
+        Args:
+            sent_before: and with one that was submitted before this time (unix seconds).
+        """
         gone = 0
-        while number := await self._database.write(_collect):
+        while number := await self._database.write(partial(_collect, sent_before=sent_before)):
             gone += number
         files = await trio.to_thread.run_sync(blob_files.older, self._directory, time.time() - STRAY_SECONDS)
         if files:  # listed before the rows are read: a row committed in between is seen
@@ -326,10 +334,11 @@ def _window(tx: Reading, *, directory: Path, blob_id: int, start: int, length: i
         os.close(descriptor)
 
 
-def _collect(tx: Writing) -> int:
+def _collect(tx: Writing, *, sent_before: int) -> int:
     rows = tx.execute(_UNREFERENCED, limit=_COLLECT)
-    tx.execute(_REMOVE, ids=f"[{','.join(str(blob_id) for blob_id, _ in rows)}]")
-    for _, file in rows:
+    tx.execute(_REMOVE, ids=f"[{','.join(str(blob_id) for blob_id, _, _ in rows)}]")
+    for _, file, sha256 in rows:
+        leaves.forget_message(tx, sha256, sent_before)
         if file:
             tx.after(partial(blob_files.remove, _blobs(tx.directory) / file))
     return len(rows)

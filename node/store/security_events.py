@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import Integer, bindparam, delete, or_, select
 
-from node.store.schema import security_event
-from node.store.statement import Statement, adding, same
+from node.store.schema import account, security_event
+from node.store.statement import Statement, adding, chosen, same
 from node.store.transaction import Reading, Writing
 
 KEPT_SECONDS = 400 * 86400
@@ -45,7 +47,14 @@ _RECENT = Statement(
     .order_by(_C.id.desc())
     .limit(bindparam("limit"))
 )
-_EXPIRE = Statement(delete(security_event).where(_C.time < bindparam("before")))
+_LATEST = Statement(
+    select(account.c.address, *(column for column in _C if column.name not in {"id", "account_id"}))
+    .join_from(security_event, account, account.c.id == _C.account_id)
+    .where(or_(bindparam("everywhere", type_=Integer) == 1, account.c.domain.in_(chosen("domains"))))
+    .order_by(_C.id.desc())
+    .limit(bindparam("limit"))
+)
+_EXPIRE = Statement(delete(security_event).where(_C.time < bindparam("before")).returning(_C.id))
 
 
 def add(tx: Writing, account_id: int, event: SecurityEvent) -> None:
@@ -69,6 +78,13 @@ def recent(tx: Reading, account_id: int, limit: int = 50) -> list[SecurityEvent]
     return [SecurityEvent(*row) for row in tx.execute(_RECENT, account_id=account_id, limit=limit)]
 
 
-def expire(tx: Writing, now: int) -> None:
-    """Forget what is older than `KEPT_SECONDS`."""
-    tx.execute(_EXPIRE, before=now - KEPT_SECONDS)
+def latest(tx: Reading, domains: Sequence[str] | None, limit: int) -> list[tuple[str, SecurityEvent]]:
+    """The events of everybody in these domains, or of all, newest first, each with the address of whose it is."""
+    within = {"everywhere": int(domains is None), "domains": json.dumps(domains or [])}
+    rows = tx.execute(_LATEST, **within, limit=limit)
+    return [(row[0], SecurityEvent(*row[1:])) for row in rows]
+
+
+def expire(tx: Writing, now: int) -> int:
+    """Forget what is older than `KEPT_SECONDS`; returns how many went."""
+    return len(tx.execute(_EXPIRE, before=now - KEPT_SECONDS))

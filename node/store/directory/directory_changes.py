@@ -38,7 +38,7 @@ _ADD = Statement(adding(directory_change, "id"))
 _WHOLE = select(*(column for column in _C if column.name != "id")).order_by(_C.id.desc()).limit(bindparam("limit"))
 _RECENT = Statement(_WHOLE)
 _OF_TENANT = Statement(_WHOLE.where(same(_C.tenant)))
-_EXPIRE = Statement(delete(directory_change).where(_C.time < bindparam("before")))
+_EXPIRE = Statement(delete(directory_change).where(_C.time < bindparam("before")).returning(_C.id))
 
 
 def add(tx: Writing, change: DirectoryChange) -> None:
@@ -52,6 +52,6 @@ def recent(tx: Reading, tenant: str | None = None, limit: int = 100) -> list[Dir
     return [DirectoryChange(*row) for row in rows]
 
 
-def expire(tx: Writing, now: int) -> None:
-    """Forget what is older than `KEPT_SECONDS`."""
-    tx.execute(_EXPIRE, before=now - KEPT_SECONDS)
+def expire(tx: Writing, now: int) -> int:
+    """Forget what is older than `KEPT_SECONDS`; returns how many went."""
+    return len(tx.execute(_EXPIRE, before=now - KEPT_SECONDS))

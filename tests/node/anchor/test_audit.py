@@ -109,6 +109,28 @@ async def test_a_security_event_is_kept_for_its_person_and_in_the_trail(database
     }
 
 
+async def test_a_keys_first_use_and_its_rotation_are_events(database: Database) -> None:
+    for key in ("one", "one", "two", "two", "one"):
+        await database.write(lambda tx, key=key: audit.key_in_use(tx, "log", key))
+    await database.write(lambda tx: audit.key_in_use(tx, "keeper", "two"))
+    rows = await everything(database)
+    assert [(row.kind, row.subject) for row in rows] == [
+        ("key-in-use", "log key"),
+        ("key-rotated", "log key"),
+        ("key-rotated", "log key"),
+        ("key-in-use", "keeper key"),
+    ]
+    assert parse(rows[1].document).details == {"key": "two", "before": "one"}
+
+
+async def test_a_client_that_logs_in_all_day_is_one_event_a_day(database: Database) -> None:
+    before = None
+    for now in (TIME, TIME + 60, TIME + 3600, TIME + audit.DAY, TIME + audit.DAY + 60):
+        await database.write(lambda tx, b=before, n=now: audit.first_login(tx, "ann@a.test", b, n, {"client": "Phone"}))
+        before = now
+    assert [row.time for row in await everything(database, kind="login")] == [TIME, TIME + audit.DAY]
+
+
 def test_the_document_of_an_event_is_fixed() -> None:
     event = Event(17, TIME, Kind.GATE_SET, "operator", "ann@example.org", {"use": "login", "long": True, "n": 2})
     assert event.document == (
@@ -226,6 +248,14 @@ async def test_many_domains_are_told_by_their_hash(database: Database) -> None:
     assert policy.parse(first.document)["domains"]["number"] == 600
     await database.write(lambda tx: work(tx, 601))
     assert (await database.write(policy.refresh)) != first
+
+
+async def test_a_damaged_policy_does_not_stop_the_next(database: Database) -> None:
+    await database.write(lambda tx: policy.enforce(tx, SETTINGS))
+    await database.write(lambda tx: tx._cursor.execute("UPDATE policy SET document = x'7b'"))
+    second = await database.write(lambda tx: policy.enforce(tx, SETTINGS))
+    assert second.number == 2
+    assert policy.parse(second.document)["settings"] == SETTINGS
 
 
 async def test_the_same_rules_on_two_nodes_have_two_hashes(database: Database) -> None:
