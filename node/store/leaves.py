@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import bindparam, func, or_, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from node.store import anchors, schema
-from node.store.anchors import Anchor as Anchor  # noqa: PLC0414 - receipts take it from here
+from node.store import schema
 from node.store.statement import Statement, adding, same
 from node.store.transaction import Reading, Writing
 
@@ -162,8 +161,3 @@ def checkpoint(tx: Reading, size: int) -> Checkpoint | None:
     """The signed head of a tree of exactly `size` leaves."""
     row = tx.one(_CHECKPOINT_OF, size=size)
     return Checkpoint(*row) if row else None
-
-
-def anchor_covering(tx: Reading, index: int) -> Anchor | None:
-    """The earliest of `anchors.covering`."""
-    return next(iter(anchors.covering(tx, index)), None)
