@@ -19,6 +19,7 @@ from node.anchor.checkpoint import Checkpoint
 from node.anchor.cosignature import CosignatureKey
 from node.anchor.log import Log
 from node.anchor.note import NoteError
+from node.anchor.published import Quorum, counted
 from node.base import metrics
 from node.base.errors import Permanent, Temporary, WaxsealError
 from node.base.log import get_log
@@ -49,27 +50,12 @@ class AskedWitness:
     key: CosignatureKey
 
 
-@dataclass(frozen=True, slots=True)
-class Quorum:
-    """When a checkpoint is witnessed well enough to be published as the newest one.
-
-    Attributes:
-        names: of the witnesses that count.
-        number: of cosignatures that suffice; 0 publishes at once.
-        wait_seconds: a checkpoint that waited longer is published with those it has.
-    """
-
-    names: frozenset[str]
-    number: int
-    wait_seconds: float
-
-
 class Cosigning:
     """Brings our checkpoints to the witnesses, and their cosignatures home.
 
     Args:
         asked: the witnesses, each of another name.
-        quorum: for metric and log only; what it means for readers is `published`'s business.
+        quorum: for metric and log only; what it means for readers is `published.newest`'s business.
         look_seconds: how often to look for a new checkpoint.
     """
 
@@ -154,40 +140,13 @@ class Cosigning:
 
         def work(tx: Writing) -> int:
             witnesses.put_line(tx, head.size, head.root, Line(witness.key.name, lines[0], found.time))
-            return len(_counted(tx, head, self._quorum.names))
+            return len(counted(tx, head, self._quorum.names))
 
         count = await self._database.write(work)
         metrics.cosignatures.labels(result="cosigned").inc()
         if count >= max(self._quorum.number, 1):
             metrics.cosigned_size.set(head.size)
         log.info("witness.cosigned", witness=witness.key.name, size=head.size, cosignatures=count)
-
-
-def published(tx: Reading, quorum: Quorum, now: float) -> bytes | None:
-    """The checkpoint to show to the world, with its cosignatures; None when there is none yet.
-
-    The newest one, unless it is still waiting for its quorum: then the newest one that has it, for `wait_seconds` at
-    most. So readers who insist on witnesses find them, and witnesses that are down stop nothing.
-    """
-    newest = leaves.latest_checkpoint(tx)
-    if newest is None:
-        return None
-    head = checkpoint.read(newest.note.decode())
-    if len(_counted(tx, head, quorum.names)) < quorum.number and now < newest.time + quorum.wait_seconds:
-        size = witnesses.quorate_size(tx, quorum.names, quorum.number)
-        earlier = leaves.checkpoint(tx, size) if size else None
-        newest = earlier or newest
-    return cosigned(tx, newest.note.decode()).encode()
-
-
-def cosigned(tx: Reading, signed: str) -> str:
-    """One of our checkpoints with all cosignatures that are kept for it."""
-    head = checkpoint.read(signed)
-    return cosignature.with_lines(signed, [one.line for one in witnesses.lines(tx, head.size, head.root)])
-
-
-def _counted(tx: Reading, head: Checkpoint, names: frozenset[str]) -> list[Line]:
-    return [line for line in witnesses.lines(tx, head.size, head.root) if line.witness in names]
 
 
 def _known_size(kind: str, body: bytes, old: int, ours: int, *, last: bool) -> int:

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from node.anchor import published
 from node.anchor import receipt as receipts
-from node.anchor.cosigning import published
 from node.anchor.keys import LogKeys, load_or_create
 from node.anchor.receipt import Receipt
 from node.auth.contract_wallets import ContractWallets
@@ -50,7 +50,7 @@ def web_app(rooms: Rooms, ports: Ports, oauth: Provider | None = None) -> WebApp
         return None if made is None else made.model_dump(mode="json")
 
     async def checkpoint() -> bytes | None:
-        return await rooms.database.read(lambda tx: published(tx, quorum, time.time()))
+        return await rooms.database.read(lambda tx: published.newest(tx, quorum, time.time()))
 
     return WebApp(
         rooms.database,

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from node.anchor.cosignature import CosignatureKey, CosignatureSigner
-from node.anchor.cosigning import AskedWitness, Cosigning, Quorum
+from node.anchor.cosigning import AskedWitness, Cosigning
 from node.anchor.keys import LogKeys, load_or_create
 from node.anchor.note import NoteError, NoteKey
+from node.anchor.published import Quorum
 from node.anchor.witness import Memory, Witness
 from node.base.config import Settings
 from node.base.errors import ConfigError

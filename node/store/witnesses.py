@@ -69,6 +69,7 @@ _QUORATE = Statement(
     .order_by(cosignature.c.size.desc())
     .limit(1)
 )
+_COVERING = Statement(select(func.min(cosignature.c.size)).where(cosignature.c.size > bindparam("index")))
 _WITNESSED = Statement(select(witnessed_log).where(same(witnessed_log.c.origin)))
 _PUT_WITNESSED = Statement(
     (_log := upsert(witnessed_log).values({c.name: bindparam(c.name) for c in witnessed_log.c})).on_conflict_do_update(
@@ -134,6 +135,11 @@ def last_size(tx: Reading, witness: str) -> int:
 def quorate_size(tx: Reading, names: Iterable[str], number: int) -> int:
     """The largest tree of ours that so many of these witnesses cosigned; 0 for none."""
     return tx.value(_QUORATE, names=json.dumps(sorted(names)), number=number) or 0
+
+
+def cosigned_size(tx: Reading, index: int) -> int:
+    """The smallest tree of ours that holds this entry and that any witness cosigned; 0 for none."""
+    return tx.value(_COVERING, index=index) or 0
 
 
 def witnessed(tx: Reading, origin: str) -> Witnessed | None:
