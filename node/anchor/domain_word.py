@@ -74,6 +74,11 @@ def parse(text: str) -> Account | None:
     return Account(int(match[1]), checksummed(raw_address(match[2])))
 
 
+def system_resolver() -> dns.asyncresolver.Resolver:
+    """One that asks the name servers of this machine's settings. Raises `dns.exception.DNSException` without any."""
+    return dns.asyncresolver.Resolver()
+
+
 async def look_up(origin: str, resolver: dns.asyncresolver.Resolver | None = None) -> Word:
     """What the domain of a log says of its account.
 
@@ -89,7 +94,7 @@ async def look_up(origin: str, resolver: dns.asyncresolver.Resolver | None = Non
     if host.startswith("["):
         raise AddressError(f"{host} is an address, not a domain: nobody says anything about its log")
     try:
-        resolver = resolver or dns.asyncresolver.Resolver()
+        resolver = resolver or system_resolver()
         resolver.use_edns(0, dns.flags.DO, 1232)
         resolver.flags = dns.flags.RD | dns.flags.AD
         name = dns.name.from_text(f"{LABEL}.{host}")  # absolute: no search list makes another name of it

@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 import trio
 import typer
 
+from node.anchor import domain_word, registry, steps
 from node.anchor import receipt as receipts
-from node.anchor import registry, steps
 from node.anchor import verify as verification
 from node.anchor.cosignature import CosignatureKey
 from node.anchor.log_source import LogSource
@@ -76,7 +76,10 @@ def verify(
     registry_at: Annotated[
         str, typer.Option("--registry", help="Look up the log's key: eip155:1, or eip155:1:0x... for another contract.")
     ] = "",
-    account: Annotated[str, typer.Option(help="Whose registration counts; else the keeper's, else the first.")] = "",
+    account: Annotated[
+        str,
+        typer.Option(help="Whose registration counts: 0x..., or dns: whom the log's domain names. Else the keeper's."),
+    ] = "",
     later: Annotated[
         Path | None, typer.Option(help="A file with a later checkpoint of the log, with or without its proof.")
     ] = None,
@@ -138,7 +141,9 @@ async def _verify(content: bytes, claim: Receipt, options: Options) -> tuple[Ste
 
 @asynccontextmanager
 async def _trust(claim: Receipt, options: Options) -> AsyncIterator[Trust]:
-    where = registry_of(options.registry, options.account)
+    where = registry_of(options.registry, "" if options.account == "dns" else options.account)
+    if where and options.account == "dns":
+        where = replace(where, account=await _of_domain(claim.origin, where.chain_id))
     keys, keeper = [NoteKey.parse(text) for text in options.keys], _account(options.keeper, "--keeper")
     for url in options.rpc:
         _check_address(url, "--rpc")
@@ -169,6 +174,22 @@ async def _trust(claim: Receipt, options: Options) -> AsyncIterator[Trust]:
 async def _log(stack: AsyncExitStack, url: str) -> LogSource:
     _check_address(url, "--log")
     return LogSource(await stack.enter_async_context(WebService.open(url, "the log")))
+
+
+async def _of_domain(origin: str, chain_id: int) -> str:
+    """The account whose registrations a log's domain stands by.
+
+    Raises:
+        Permanent: it names none, or several.
+        Temporary: its name servers do not answer.
+    """
+    accounts = (await domain_word.look_up(origin)).on(chain_id)
+    if len(accounts) != 1:
+        raise Permanent(
+            f"the domain of {origin} names {len(accounts) or 'no'} account{'s' if accounts else ''} on "
+            f"eip155:{chain_id}: name one with --account 0x..."
+        )
+    return accounts[0]
 
 
 def registry_of(text: str, account: str) -> RegistryAt | None:

@@ -8,14 +8,20 @@ import io
 import json
 import re
 import signal
+import socketserver
 import ssl
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+import dns.asyncresolver
+import dns.message
+import dns.rcode
+import dns.rrset
 import pytest
 import structlog
 
@@ -155,3 +161,37 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
             with contextlib.suppress(ProcessLookupError):
                 process.send_signal(signal.SIGTERM)
             process.wait(30)
+
+
+class NameServer(socketserver.BaseRequestHandler):
+    """Answers TXT questions from `texts`; what is not there does not exist."""
+
+    texts: ClassVar[dict[str, str]] = {}
+
+    def handle(self) -> None:
+        wire, socket = self.request
+        query = dns.message.from_wire(wire)
+        (question,) = query.question
+        response = dns.message.make_response(query, recursion_available=True)
+        if text := self.texts.get(question.name.to_text()):
+            response.answer.append(dns.rrset.from_text(question.name, 60, "IN", "TXT", text))
+        else:
+            response.set_rcode(dns.rcode.NXDOMAIN)
+        socket.sendto(response.to_wire(), self.client_address)
+
+
+@pytest.fixture
+def domains_say(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
+    """TXT records, by absolute name, of the only name server that commands of this test reach."""
+    with socketserver.ThreadingUDPServer(("127.0.0.1", 0), NameServer) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+
+        def resolver() -> dns.asyncresolver.Resolver:
+            made = dns.asyncresolver.Resolver(configure=False)
+            made.nameservers, made.port = ["127.0.0.1"], server.server_address[1]
+            return made
+
+        monkeypatch.setattr("node.anchor.domain_word.system_resolver", resolver)
+        monkeypatch.setattr(NameServer, "texts", {})
+        yield NameServer.texts
+        server.shutdown()

@@ -57,13 +57,25 @@ def test_a_registration_on_the_embedded_chain(waxseal: Call, place: Any, keys: L
     assert (first["origin"], first["account"], first["key"]) == (ORIGIN, keys.sender, keys.log_key.public.hex())
 
 
-def test_a_keys_life_and_strangers_questions(waxseal: Call, place: Any, keys: LogKeys, anvil: str) -> None:
+def test_a_keys_life_and_strangers_questions(
+    waxseal: Call, place: Any, keys: LogKeys, anvil: str, domains_say: dict[str, str]
+) -> None:
     fund(anvil, keys.sender)
     place.write(anchor={"chains": {"eip155:31337": {"rpc": [anvil], "confirmations": 1}}})
     here = ("--chain", "eip155:31337", "-c", place.config)
     nothing = waxseal("registry", "show", *here)
     assert (nothing.code, "nobody used it there yet" in nothing.err) == (1, True)
-    assert waxseal("registry", "register", *here).code == 0
+    said = waxseal("registry", "register", *here)
+    assert said.code == 0
+    name, _, text = said.out.splitlines()[-1].partition(" TXT ")
+    assert "names no account on eip155:31337" in waxseal("registry", "show", "--dns", *here).words
+    domains_say[name] = text
+    vouched = f"the domain says: {keys.sender}; nobody vouches for the answer (no DNSSEC)"
+    assert vouched in waxseal("registry", "show", "--dns", *here).words
+    domains_say[name] = text.replace(keys.sender, KEY)
+    other = waxseal("registry", "show", "--dns", "--account", keys.sender, *here)
+    assert (other.code, f"{KEY}, which is another account" in other.words) == (0, True)
+    assert waxseal("registry", "show", "--dns", *here).code == 1  # that one has registered nothing
     assert shown(waxseal, place, "other.test/log", *here)["registration"] is None
     again = waxseal("registry", "register", *here)
     assert again.code == 1

@@ -112,7 +112,9 @@ def test_a_receipt_and_its_steps(waxseal: Call, node: Any, delivered: Path, tmp_
 
 
 @pytest.mark.slow
-def test_the_node_registers_its_key_by_itself(waxseal: Call, node: Any, delivered: Path, tmp_path: Path) -> None:
+def test_the_node_registers_its_key_by_itself(
+    waxseal: Call, node: Any, delivered: Path, tmp_path: Path, domains_say: dict[str, str]
+) -> None:
     receipt = tmp_path / "receipt.json"
     receipt.write_text(waxseal("receipt", delivered, "--anchored", "-c", node.config).out)
     for _ in range(30):  # right after the anchor; each look takes about a second
@@ -123,6 +125,14 @@ def test_the_node_registers_its_key_by_itself(waxseal: Call, node: Any, delivere
     said = waxseal("verify", delivered, "-r", receipt, "-c", node.config, "--registry", "eip155:24225")
     assert said.code == 0, said
     assert "5. registry: holds. The key is registered by" in said.out
+
+    stranger = ("verify", delivered, "-r", receipt, "-c", node.config, "--registry", "eip155:24225", "--account", "dns")
+    refused = waxseal(*stranger)
+    assert (refused.code, "names no account on eip155:24225" in refused.err) == (2, True)
+    account = json.loads(waxseal("registry", "show", "--json", "-c", node.config).out)["registration"]["account"]
+    origin = json.loads(receipt.read_text())["origin"].partition("/")[0]
+    domains_say[f"_waxseal.{origin}."] = f'"v=waxseal1; account=eip155:24225:{account}"'
+    assert waxseal(*stranger).code == 0
 
 
 def test_a_receipt_of_the_digest_is_the_same(waxseal: Call, node: Any, delivered: Path) -> None:
