@@ -22,6 +22,7 @@ class StoredJournal:
     """
 
     def __init__(self, database: Database, chain: int, sender: str) -> None:
+        self.since: dict[int, float] = {}
         self._database = database
         self._chain = chain
         self._sender = sender

@@ -14,6 +14,7 @@ from node.anchor.keys import LogKeys, load
 from node.base.config import Settings
 from node.base.config_anchor import GWEI, AnchorChain
 from node.base.errors import ConfigError
+from node.base.log import get_log
 from node.net.chain import embedded
 from node.net.chain.embedded import EmbeddedChain
 from node.net.chain.fees import Cap
@@ -25,6 +26,8 @@ from node.net.chain.transaction import checksummed, raw_address
 from node.service.folders import Folders
 from node.store.database import Database
 
+log = get_log(__name__)
+
 EMBEDDED = f"eip155:{embedded.CHAIN_ID}"
 EMBEDDED_ALERT_SECONDS = 600.0  # it takes milliseconds: whatever lasts so long is broken
 
@@ -34,8 +37,7 @@ _KEY = re.compile(r"(?:0x)?([0-9a-fA-F]{64})\s*\Z", re.ASCII)
 def chain_plans(settings: Settings, folders: Folders, database: Database, keys: LogKeys) -> list[Plan]:
     """How each chain of the settings is anchored on; the embedded one first.
 
-    Raises:
-        ConfigError: a chain's key cannot be used.
+    A chain whose key cannot be used is left out, and the log says so: mail does not wait for it.
     """
     if not settings.anchor.enabled:
         return []
@@ -45,7 +47,12 @@ def chain_plans(settings: Settings, folders: Folders, database: Database, keys: 
         plans.append(
             Plan(embedded.CHAIN_ID, keys.sender, open_embedded, alert_seconds=EMBEDDED_ALERT_SECONDS, own=True)
         )
-    return plans + [_plan(name, chain, database, keys) for name, chain in settings.anchor.chains.items()]
+    for name, chain in settings.anchor.chains.items():
+        try:
+            plans.append(_plan(name, chain, database, keys))
+        except ConfigError as error:
+            log.warning("chain.off", chain=name, problem=str(error))
+    return plans
 
 
 def _plan(name: str, chain: AnchorChain, database: Database, keys: LogKeys) -> Plan:

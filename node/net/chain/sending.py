@@ -60,6 +60,11 @@ class Signed:
 class Journal(Protocol):
     """What one account signed for one chain, kept across crashes."""
 
+    @property
+    def since(self) -> dict[int, float]:
+        """Nonce: when its newest variant was signed, or first met by this process, by the monotonic clock. It outlives
+        connections, which are opened anew after each failure, but not the process."""
+
     async def pending(self) -> Sequence[Signed]:
         """What has not come to an end, by nonce, older variants of a nonce first."""
 
@@ -77,6 +82,7 @@ class Memory:
     """A journal for as long as the process lives: for tools and tests that send without a database."""
 
     def __init__(self) -> None:
+        self.since: dict[int, float] = {}
         self._signed: dict[bytes, Signed] = {}
         self._done: set[int] = set()
 
@@ -126,7 +132,7 @@ class Sending:
         self._journal = journal
         self._rules = rules
         self._turn = trio.Lock()  # two at once would take the same nonce
-        self._since: dict[int, float] = {}  # nonce: when its newest variant was signed, or first met in this process
+        self._since = journal.since
 
     async def send(self, to: str | None, data: bytes) -> TxResult:
         """See `interface.Chain`."""

@@ -58,6 +58,15 @@ async def test_plans_for_the_embedded_chain_and_all_others(tmp_path: Path, datab
     assert chain_plans(off, folders, database, keys) == []
 
 
+async def test_a_chain_without_its_key_is_left_out_and_the_others_go_on(
+    tmp_path: Path, database: Database, keys: LogKeys, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (only,) = chain_plans(settings(tmp_path, key_variable="NOT_SET"), Folders(tmp_path), database, keys)
+    assert only.own
+    told = capsys.readouterr()
+    assert "chain.off" in told.out + told.err
+
+
 def test_the_keepers_own_key_by_default(tmp_path: Path, keys: LogKeys) -> None:
     assert signer(tmp_path, keys) == KeySigner(keys.chain_key)
 

@@ -126,6 +126,22 @@ async def test_the_cap_is_never_passed_and_the_transaction_ends_when_gas_is_chea
     assert not await journal.pending()
 
 
+async def test_connections_that_end_before_it_counts_as_stuck_do_not_keep_it_from_being_replaced(
+    still: str, rpc: Ask
+) -> None:
+    clear(rpc, still)
+    journal, hasty = Notebook(), Rules(stuck_seconds=0.4, patience_seconds=0.2, poll_seconds=0.02)
+    async with JsonRpcChain.open(still, KEY, CHAIN, journal, hasty) as chain:
+        with pytest.raises(Temporary, match="in no block"):
+            await chain.send(NOWHERE, b"hello")
+    while len(journal.all) == 1:
+        async with JsonRpcChain.open(still, KEY, CHAIN, journal, hasty) as chain:
+            with pytest.raises(Temporary, match="in no block"):
+                await chain.settle()
+    assert journal.all[1].transaction.nonce == journal.all[0].transaction.nonce
+    clear(rpc, still)
+
+
 async def test_nothing_is_signed_while_gas_is_over_the_cap(still: str, rpc: Ask) -> None:
     clear(rpc, still)
     rpc(still, "anvil_setNextBlockBaseFeePerGas", hex(100 * GWEI))
