@@ -1,4 +1,4 @@
-"""Who runs the node: roles are given and taken here, by the operator and by owners."""
+"""Who runs the node: what the operator and owners alone may do, such as giving roles."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from node.anchor import audit
 from node.base.address import Address
 from node.base.errors import Permanent
 from node.directory.admin import Actor, person_of
-from node.store import accounts, roles, security_events, web_sessions
+from node.store import accounts, blocked_networks, roles, security_events, web_sessions
 from node.store.accounts import Account
 from node.store.database import Reading, Writing
 from node.store.roles import Role
@@ -56,9 +56,21 @@ def revoke(tx: Writing, actor: Actor, address: Address) -> Account:
     return person
 
 
+def lift_block(tx: Writing, actor: Actor, network: str) -> None:
+    """Let a network log in again, within seconds, and forget what it did.
+
+    Raises:
+        Permanent: it is not shut out, or the actor is a tenant's.
+    """
+    _only_owners(actor)
+    if not blocked_networks.remove(tx, network):
+        raise Permanent(f"{network} is not shut out; `waxseal block list` shows which networks are")
+    audit.record(tx, audit.Kind.NETWORK_UNBLOCKED, actor.name, network)
+
+
 def _only_owners(actor: Actor) -> None:
     if actor.tenant is not None:
-        raise Permanent("only the operator and owners of the node give roles: ask one of them")
+        raise Permanent("only the operator and owners of the node may do this: ask one of them")
 
 
 def _tell(tx: Writing, person: Account, kind: str, details: str) -> None:

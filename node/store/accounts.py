@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import Integer, and_, bindparam, delete, func, or_, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from node.base.address import Address
@@ -45,6 +45,17 @@ _ROW = (account.c.id, account.c.address, account.c.name)
 _ADD = Statement(adding(account, "id").returning(account.c.id))
 _GET = Statement(select(*_ROW).where(same(account.c.id)))
 _REMOVE = Statement(delete(account).where(same(account.c.id)))
+_FOUND = and_(
+    or_(bindparam("everywhere", type_=Integer) == 1, account.c.domain.in_(chosen("domains"))),
+    or_(
+        func.instr(account.c.key, bindparam("text")) > 0,
+        func.instr(func.lower(account.c.name), bindparam("text")) > 0,
+    ),
+)
+_SEARCH = Statement(
+    select(*_ROW).where(_FOUND).order_by(account.c.key).limit(bindparam("limit")).offset(bindparam("offset"))
+)
+_COUNT_FOUND = Statement(select(func.count()).select_from(account).where(_FOUND))
 _FIND = Statement(select(*_ROW).where(same(account.c.key)))
 _LISTING = Statement(select(*_ROW).order_by(account.c.key))
 _NAMED = Statement(select(*_ROW).where(account.c.key.in_(chosen("keys"))))
@@ -142,6 +153,22 @@ def remove(tx: Writing, account: Account) -> None:
     for one in mailboxes.listing(tx, account.id):
         messages.remove(tx, one.id, messages.uids(tx, one.id))
     tx.execute(_REMOVE, id=account.id)  # mailboxes, credentials and all the rest go with the row (cascade)
+
+
+def search(tx: Reading, domains: Sequence[str] | None, text: str, limit: int, offset: int) -> list[Account]:
+    """People whose address or name holds a text (lower case), by address; of these domains, or of all."""
+    found = tx.execute(_SEARCH, **_within(domains), text=text, limit=limit, offset=offset)
+    return [Account(*row) for row in found]
+
+
+def count_found(tx: Reading, domains: Sequence[str] | None, text: str) -> int:
+    """How many `search` would find."""
+    number: int = tx.value(_COUNT_FOUND, **_within(domains), text=text)
+    return number
+
+
+def _within(domains: Sequence[str] | None) -> dict[str, object]:
+    return {"everywhere": int(domains is None), "domains": json.dumps(domains or [])}
 
 
 def bind(tx: Writing, account_id: int, subject: str) -> None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import bindparam, delete, func, select
+from sqlalchemy import bindparam, delete, distinct, func, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from node.store import references
 from node.store.message import Summary
-from node.store.schema import held, held_recipient, summary
-from node.store.statement import Statement, adding, same
+from node.store.schema import account, held, held_recipient, summary
+from node.store.statement import Statement, adding, chosen, same
 from node.store.transaction import Reading, Row, Writing
 
 
@@ -55,6 +56,11 @@ _DUE = Statement(select(held).where(_H.expires <= bindparam("now")).order_by(_H.
 _RECIPIENTS = Statement(select(_R.account_id, _R.address).where(same(_R.held_id)).order_by(_R.account_id))
 _REMOVE = Statement(delete(held).where(same(_H.id)).returning(_H.blob_id))
 _COUNT = Statement(select(func.count()).select_from(held))
+_COUNT_IN = Statement(
+    select(func.count(distinct(_R.held_id)))
+    .join_from(held_recipient, account, account.c.id == _R.account_id)
+    .where(account.c.domain.in_(chosen("domains")))
+)
 _FOR = Statement(select(_R.held_id).where(same(_R.account_id)))
 _FORGET = Statement(delete(held_recipient).where(same(_R.account_id)))
 _SINCE = Statement(
@@ -122,6 +128,14 @@ def remove(tx: Writing, id: int) -> bool:
     if blob_id is not None:
         references.release(tx, blob_id)
     return blob_id is not None
+
+
+def count_in(tx: Reading, domains: Sequence[str] | None) -> int:
+    """Messages kept back for anybody in these domains; for all when None."""
+    if domains is None:
+        return count(tx)
+    number: int = tx.value(_COUNT_IN, domains=json.dumps(domains))
+    return number
 
 
 def forget(tx: Writing, account_id: int) -> int:

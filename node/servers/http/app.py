@@ -40,6 +40,7 @@ from node.base.log import get_log
 from node.directory.issuer import Issuer
 from node.net.did_resolver import DidResolver
 from node.servers.http import (
+    administration,
     app_passwords,
     did_login,
     did_web,
@@ -106,6 +107,8 @@ ROUTES = (
     Route("/.well-known/did.json", did_web.domain_document),
     Route("/.well-known/webfinger", did_web.webfinger),
     Route("/people/{local}/did.json", did_web.person_document),
+    Route("/administration", administration.page),
+    Route("/administration/blocks", administration.unblock, methods=["POST"]),
     Route("/app-passwords", app_passwords.listing),
     Route("/app-passwords", app_passwords.create, methods=["POST"]),
     Route("/app-passwords/{id:int}", app_passwords.revoke, methods=["DELETE"]),

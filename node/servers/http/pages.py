@@ -16,6 +16,7 @@ from node.auth.gate import SCOPES
 from node.auth.oauth.plan import CODE_REPLAYED, REFRESH_REUSED
 from node.auth.passkeys import Kind as PasskeyKind
 from node.auth.password_login import Kind as PasswordKind
+from node.directory.admin import administers
 from node.flow.sending import Kind, Restriction, restriction
 from node.servers.http import return_to
 from node.servers.http.gates_shown import shown
@@ -42,6 +43,13 @@ EVENT_WORDS = {
     PasswordKind.RECOVERED: "Logged in with a recovery code",
     BLOCKED: "A network that tried to get in was shut out",
     FAILURES: "Many failed logins",
+    "quota-set": "Quota set",
+    "alias-added": "Alias added",
+    "alias-removed": "Alias removed",
+    "mailbox-shared": "Mailbox shared",
+    "mailbox-unshared": "Mailbox shared no longer",
+    "role-given": "Given a role on this node",
+    "role-taken": "Role on this node ended",
     PasskeyKind.ADDED: "Passkey added",
     PasskeyKind.REMOVED: "Passkey removed",
     PasskeyKind.COPIED: "Login refused: there may be a copy of the passkey",
@@ -81,6 +89,7 @@ async def account(request: Request) -> Response:
 async def account_page(here: House, person: Account, status: int = 200, **values: Any) -> Response:
     """The account page; `created` shows a new app password, `mistake`, `passkey_mistake` what was wrong with a form."""
     wallets, restricted, events = await here.database.read(partial(_account, id=person.id))
+    has_staff_page = await here.database.read(partial(administers, account=person)) is not None
     values = {"created": None, "mistake": "", "passkey_mistake": "", "typed": "", "chosen": SCOPES, **values}
     return here.templates.page(
         "account.html",
@@ -93,6 +102,7 @@ async def account_page(here: House, person: Account, status: int = 200, **values
         restriction=restricted,
         gates=[shown(*each) for each in await here.doorkeeper.standing(person)] if here.doorkeeper else [],
         events=events,
+        has_staff_page=has_staff_page,
         event_words=EVENT_WORDS,
         scopes=SCOPE_WORDS,
         max_name=MAX_NAME,

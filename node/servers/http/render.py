@@ -36,7 +36,7 @@ class Templates:
             loader=DictLoader(pages), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
         )
         self._environment.globals.update(settings=settings, asset=self._address)
-        self._environment.filters.update(day=_day, moment=_moment)
+        self._environment.filters.update(day=_day, moment=_moment, octets=_octets)
 
     def page(self, name: str, status: int = 200, **values: Any) -> HTMLResponse:
         """A page as a response."""
@@ -53,6 +53,14 @@ def _asset(name: str, content: bytes) -> Asset:
 def _day(seconds: int) -> str:
     moment = datetime.fromtimestamp(seconds, UTC)
     return f"{moment.day} {moment:%b %Y}"
+
+
+def _octets(number: int) -> str:
+    """So much mail, in units of 1,024 as `waxseal quota` has them."""
+    amount, units = float(number), ["octets", "KiB", "MiB", "GiB", "TiB"]
+    while amount >= 1024 and len(units) > 1:
+        amount, units = amount / 1024, units[1:]
+    return f"{amount:.1f} {units[0]}" if units[0] != "octets" and amount < 100 else f"{amount:.0f} {units[0]}"
 
 
 def _moment(seconds: int) -> str:
