@@ -217,4 +217,3 @@ def events(
             f"{event.messages} messages, {event.recipients} recipients, {event.fresh} new" if event.recipients else ""
         )
         typer.echo("\t".join([at, event.kind, event.network, event.app_password, counted, event.details]))
-
