@@ -1,14 +1,16 @@
 """What the keeper puts on a chain beside the log's heads: the log's key (Registry) and the policies (Governance).
 
-Both are said once and stay said: a first key is registered when the account has registered none, and never rotated
-here, since who rotates or revokes a key has a reason; policies are published in the order in which they came into
-force. The chain itself is the memory of what was published, so a crash in between costs nothing.
+A first key is registered when the account has registered none, and when people gave the log a new key the registry is
+told; a key that the node knows nothing of, or that was revoked without a successor, is left to people. Policies are
+published in the order in which they came into force. The chain itself is the memory of what was published, so a crash
+in between costs nothing.
 """
 
 from __future__ import annotations
 
 from node.anchor import governance, registry
 from node.anchor.keys import LogKeys
+from node.anchor.registry import Registration
 from node.base import metrics
 from node.base.errors import Permanent
 from node.base.log import get_log
@@ -50,15 +52,31 @@ class Publisher:
         known = await registry.lookup(chain, registry.ADDRESS, origin, account=_sender(chain))
         if known is None:
             result = await registry.register(chain, registry.ADDRESS, origin, key)
-            metrics.publications.labels(kind="key").inc()
-            log.info("keeper.registered", origin=origin, chain=chain.chain_id, block=result.block, gas=result.gas)
-        elif known.key != key and chain.chain_id not in self._warned:
+        elif known.key == key:
+            return
+        elif self._succeeds(known, chain):
+            result = await registry.rotate(chain, registry.ADDRESS, origin, known.newest.key, key)
+        else:
+            self._warn(chain)
+            return
+        metrics.publications.labels(kind="key").inc()
+        told = {"chain": chain.chain_id, "block": result.block, "gas": result.gas}
+        log.info("keeper.registered", origin=origin, key=key.hex(), **told)
+
+    def _succeeds(self, known: Registration, chain: Chain) -> bool:
+        """Whether the log's key came after the registered one here, and the registration is still the keeper's own."""
+        retired = {one.key.public for one in self._keys.retired}
+        unused = known.find(self._keys.log_key.public) is None
+        return known.newest.key in retired and unused and known.owner == chain.sender
+
+    def _warn(self, chain: Chain) -> None:
+        if chain.chain_id not in self._warned:
             self._warned.add(chain.chain_id)
             log.warning(
                 "keeper.other_key_registered",
-                origin=origin,
+                origin=self._keys.origin,
                 chain=chain.chain_id,
-                error="the registry has another key in force for this log, or none: waxseal registry show",
+                error="the registry has another key for this log, or a revoked one: see `waxseal registry show`",
             )
 
     async def _publish_policies(self, chain: Chain) -> None:

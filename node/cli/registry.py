@@ -94,7 +94,9 @@ def rotate(
         after = _key(key, keys)
         found = await _own(opened, keys, account)
         if found.key == after:
-            raise Permanent("that key is registered and in force: make the node a new log key first")
+            raise Permanent(
+                "that key is registered and in force: give the log a new one first, `waxseal log-key rotate`"
+            )
         return await registry.rotate(opened, ADDRESS, keys.origin, found.newest.key, after, account=found.account)
 
     keys, _, result = _sent(work, chain, config)
@@ -122,7 +124,7 @@ def revoke(
 
     _, _, result = _sent(work, chain, config)
     typer.echo(f"no key of this log is in force since block {result.block} ({result.gas} gas)")
-    typer.echo("make the node a new log key, then: waxseal registry rotate")
+    typer.echo("give the log a new key: waxseal log-key rotate --overlap-days 0; then: waxseal registry rotate")
 
 
 @app.command()

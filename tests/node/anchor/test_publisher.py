@@ -10,7 +10,7 @@ import httpx2 as httpx
 import pytest
 
 from node.anchor import governance, publisher, registry
-from node.anchor.keys import LogKeys, open_keys
+from node.anchor.keys import LogKeys, open_keys, rotate
 from node.anchor.publisher import Publisher
 from node.base.errors import Permanent
 from node.net.chain.embedded import EmbeddedChain
@@ -93,6 +93,24 @@ async def test_a_revoked_or_other_key_is_left_to_people(
     assert found is not None
     assert found.key == b""
     assert "keeper.other_key_registered" in capsys.readouterr().out
+
+
+async def test_a_rotated_key_is_told_to_the_registry(
+    database: Database, keys: LogKeys, chain: EmbeddedChain, tmp_path: Path
+) -> None:
+    await Publisher(database, keys).publish(chain)
+    second = rotate(tmp_path / "keys", "waxseal.test", 3600)
+    await Publisher(database, second).publish(chain)
+    await registry.revoke(chain, registry.ADDRESS, keys.origin, second.log_key.public)  # it leaked
+    third = rotate(tmp_path / "keys", "waxseal.test", 0)
+    for _ in range(2):
+        await Publisher(database, third).publish(chain)
+    found = await registry.lookup(chain, registry.ADDRESS, keys.origin, account=keys.sender)
+    assert found is not None
+    assert [one.key for one in found.periods] == [one.log_key.public for one in (third, second, keys)]
+    assert [one.revoked for one in found.periods] == [False, True, False]
+    await Publisher(database, keys).publish(chain)  # an old backup of the keys takes nothing back
+    assert await registry.lookup(chain, registry.ADDRESS, keys.origin, account=keys.sender) == found
 
 
 async def test_a_chain_opened_for_reading(database: Database, keys: LogKeys, tmp_path: Path) -> None:

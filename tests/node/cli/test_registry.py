@@ -80,7 +80,7 @@ def test_a_keys_life_and_strangers_questions(
     again = waxseal("registry", "register", *here)
     assert again.code == 1
     assert "registered that log before: rotate its key" in again.err
-    assert "make the node a new log key first" in waxseal("registry", "rotate", *here).err
+    assert "give the log a new one first" in waxseal("registry", "rotate", *here).err
 
     (place.data / "keys" / "log.key").unlink()
     after = open_keys(place.data / "keys", "mx.example.test")

@@ -126,6 +126,13 @@ def test_the_node_registers_its_key_by_itself(
     assert said.code == 0, said
     assert "5. registry: holds. The key is registered by" in said.out
 
+    policy = tmp_path / "policy.json"
+    policy.write_text(waxseal("policy", "show", "-c", node.config).out)
+    for _ in range(30):  # published after the key, and once more whenever somebody changed a domain meanwhile
+        if (told := waxseal("policy", "verify", policy, "-c", node.config)).code == 0:
+            break
+    assert told.code == 0, told
+
     stranger = ("verify", delivered, "-r", receipt, "-c", node.config, "--registry", "eip155:24225", "--account", "dns")
     refused = waxseal(*stranger)
     assert (refused.code, "names no account on eip155:24225" in refused.err) == (2, True)
