@@ -14,7 +14,8 @@ from identity.scram import decoy
 from node.anchor import audit
 from node.auth import scram_keys, secret, shared_mailboxes
 from node.auth.brake import Brake
-from node.auth.gates.doorkeeper import Doorkeeper
+from node.auth.gates import doorkeeper as doorkeepers
+from node.auth.gates.doorkeeper import Before, Doorkeeper
 from node.auth.memory import Memory
 from node.auth.refusal import Reason, Refusal
 from node.auth.throttle import network
@@ -64,10 +65,11 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """What the database says about an address."""
+    """What the database says about an address; `before` is the token gate that stands before the account."""
 
     account: Account
     passwords: tuple[AppPassword, ...]
+    before: Before | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,9 +249,17 @@ class Gate:
         account = await self.asked_for(attempt, person.account, scope)
         if account is None:
             return _BAD
-        if (refusal := await self.admit(account, person.account)) is not None:  # 6
+        if (refusal := await self._gated(account, person)) is not None:  # 6
             return refusal
         return Entry(account, row, person=person.account)
+
+    async def _gated(self, account: Account, person: Person) -> Refusal | None:
+        """What the token gate before an account says to a person; their own was looked up along with them."""
+        if account != person.account:
+            return await self.admit(account, person.account)
+        return (
+            None if self._doorkeeper is None or person.before is None else await self._doorkeeper.judge(person.before)
+        )
 
     async def asked_for(self, attempt: Attempt, person: Account, scope: Scope) -> Account | None:
         """The person's own account, or the shared one they ask for; None where they may not."""
@@ -262,7 +272,7 @@ class Gate:
         """Who has this address, and their app passwords; None for nobody."""
         if attempt.address is None:
             return None
-        return await self._database.read(partial(_person, address=attempt.address))
+        return await self._database.read(partial(_person, address=attempt.address, gated=self._doorkeeper is not None))
 
     async def _mark(self, row: AppPassword, account: Account, peer: str) -> None:
         now = int(self._clock())
@@ -292,9 +302,12 @@ class Gate:
             log.warning("scram keys not written", reason=str(error))
 
 
-def _person(tx: Reading, address: Address) -> Person | None:
+def _person(tx: Reading, address: Address, *, gated: bool) -> Person | None:
     account = accounts.find(tx, address)
-    return None if account is None else Person(account, tuple(app_passwords.of_account(tx, account.id)))
+    if account is None:
+        return None
+    before = doorkeepers.find(tx, account) if gated else None
+    return Person(account, tuple(app_passwords.of_account(tx, account.id)), before)
 
 
 def _opened(plain: bytes, stored: tuple[AppPassword, ...]) -> int | None:
