@@ -106,6 +106,8 @@ def cosignatures(
 ) -> tuple[Cosignature, ...]:
     """Which of these witnesses have cosigned the note, in the keys' order; each counts once, with its newest time.
 
+    Of two names with the same public key the first counts: one private key is one witness, whatever it is called.
+
     Args:
         signed_note: the checkpoint with all its signature lines. The log's own signature is not looked at.
         keys: of the witnesses that are trusted; other signatures are ignored.
@@ -116,9 +118,11 @@ def cosignatures(
     """
     text, signatures = note.split(signed_note)
     found = []
+    counted: set[bytes] = set()
     for key in dict.fromkeys(keys):
         times = [_verified(text, key, data) for name, data in signatures if (name, data[:4]) == (key.name, key.id)]
-        if times:
+        if times and key.public not in counted:
+            counted.add(key.public)
             if now is not None and max(times) > now + AHEAD_SECONDS:
                 raise NoteError(f"{key.name} cosigned {max(times) - now} s in the future: its clock or ours is wrong")
             found.append(Cosignature(key.name, max(times)))

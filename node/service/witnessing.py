@@ -63,6 +63,8 @@ def open_cosigning(settings: Settings, database: Database) -> Cosigning | None:
         asked = [AskedWitness(one.url, CosignatureKey.parse(one.key)) for one in settings.witness.ask]
     except NoteError as error:
         raise ConfigError(f"witness.ask: {error}") from None
+    if len({one.key.public for one in asked}) != len(asked):
+        raise ConfigError("witness.ask: two witnesses have the same key; one key is one witness")
     return Cosigning(database, asked, quorum_of(settings)) if asked else None
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
+
 from starlette.requests import Request
 from starlette.responses import Response
 
 from node.anchor.witness import Answer
-from node.servers.http.house import house
+from node.servers.http.house import house, peer
+from node.servers.http.log_tiles import TOO_FAST
 from node.servers.http.problem import NOT_FOUND, answer_problem
+
+COST = 10.0  # of the allowance that tiles have, too: a signature is verified, and something may be written
 
 
 async def add_checkpoint(request: Request) -> Response:
@@ -15,6 +20,8 @@ async def add_checkpoint(request: Request) -> Response:
     witness = house(request).witness
     if witness is None:
         return answer_problem(request, NOT_FOUND)
+    if wait := house(request).log_meter.take(peer(request), COST):
+        return answer_problem(request, TOO_FAST, {"retry-after": str(math.ceil(wait))})
     return _plain(await witness.add_checkpoint(await request.body()))
 
 
@@ -31,6 +38,8 @@ async def show(request: Request) -> Response:
     memory = house(request).memory
     if memory is None:
         return answer_problem(request, NOT_FOUND)
+    if wait := house(request).log_meter.take(peer(request), COST):
+        return answer_problem(request, TOO_FAST, {"retry-after": str(math.ceil(wait))})
     return _plain(await memory.take(await request.body()))
 
 

@@ -65,6 +65,12 @@ def test_each_witness_counts_once_with_its_newest_time() -> None:
     assert cosignatures(signed, [ONE.key, TWO.key, ONE.key]) == (Cosignature(ONE.name, 30),)
 
 
+def test_one_key_under_two_names_is_one_witness() -> None:
+    twin = CosignatureSigner("twin.test/witness", ONE.seed)
+    signed = cosignature.with_lines(SIGNED, [twin.cosign(TEXT, 10), ONE.cosign(TEXT, 30)])
+    assert cosignatures(signed, [ONE.key, twin.key]) == (Cosignature(ONE.name, 30),)
+
+
 def test_the_log_s_signature_still_holds_beside_cosignatures() -> None:
     signed = cosignature.with_lines(SIGNED, [ONE.cosign(TEXT, 10), TWO.cosign(TEXT, 11)])
     assert checkpoint.verify(signed, LOG.key).size == 5

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import http.client
 import json
 import socket
 import urllib.error
@@ -212,6 +213,30 @@ async def test_a_stranger_s_log_is_witnessed(open_node: OpenNode, plan: Plan, tm
         assert (await house.in_thread(post, url, b"x" * 100_000))[0] == 413
         seen = json.loads(await house.in_thread(site.read, f"/log/seen?origin={log.origin}"))
         assert len(seen["forks"]) == 1
+
+
+async def test_nobody_keeps_a_witness_busy_without_end(open_node: OpenNode, plan: Plan, tmp_path: Path) -> None:
+    site, log = Site(tmp_path, "witness"), TinyLog()
+    async with open_node(site.settings(plan, logs=[log.vkey])) as house:
+
+        def flood() -> list[int]:
+            """More than a network's allowance, on one connection."""
+            codes, body = [], log.request(5, [b"x"] * 8)
+            client = http.client.HTTPConnection("127.0.0.1", site.port, timeout=30)
+            for _ in range(1000):
+                client.request("POST", "/add-checkpoint", body)
+                answer = client.getresponse()
+                answer.read()
+                codes.append(answer.status)
+                if answer.status == 429:
+                    break
+            client.close()
+            return codes
+
+        codes = await house.in_thread(flood)
+        assert set(codes) == {409, 429}
+        assert codes.count(409) >= 200
+        assert await house.inbox() == []  # and mail goes on
 
 
 async def test_a_node_that_is_told_of_no_logs_is_no_witness(open_node: OpenNode, plan: Plan, tmp_path: Path) -> None:
