@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -194,6 +196,22 @@ def test_what_is_no_event_is_refused(change: dict[str, canonical_json.Json]) -> 
     whole = json.loads(Event(1, TIME, Kind.LOGIN, "ann@a.test").document)
     with pytest.raises(EventError):
         parse(canonical_json.write({**whole, **change}))
+
+
+ROOT = Path(__file__).parents[3]
+
+
+def test_the_documentation_lists_every_kind_and_no_other() -> None:
+    text = (ROOT / "docs" / "proof.md").read_text("utf-8").partition("The kinds:")[2].partition("So that nobody")[0]
+    assert sorted(re.findall(r"`([a-z-]+)`", text)) == sorted(Kind)
+
+
+def test_every_change_of_the_directory_has_its_kind() -> None:
+    """`node.directory.admin.note` takes a word for the change, which must be one of the closed list."""
+    sources = "".join(path.read_text("utf-8") for path in (ROOT / "node" / "directory").glob("*.py"))
+    words = set(re.findall(r'\bnote\(\s*tx, actor, "([a-z-]+)"', sources))
+    assert len(words) > 15
+    assert words <= set(Kind)
 
 
 # --- policies ---------------------------------------------------------------------------------------------------------
