@@ -10,10 +10,13 @@ from typing import Any
 from node.anchor import published
 from node.anchor import receipt as receipts
 from node.anchor.keys import LogKeys, load_or_create
+from node.anchor.log import Log
 from node.anchor.receipt import Receipt
 from node.auth.contract_wallets import ContractWallets
 from node.auth.oauth.provider import Provider
+from node.base.address import parse_address
 from node.directory.issuer import Issuer
+from node.flow import receipt_letter
 from node.servers.http.app import WebApp
 from node.servers.http.settings import LOOPBACK, MailServer, WebSettings
 from node.service.doors import Ports
@@ -23,7 +26,7 @@ from node.service.rooms import Rooms
 from node.service.witnessing import open_memory, open_witness, quorum_of
 from node.store import messages
 from node.store.accounts import Account
-from node.store.transaction import Reading
+from node.store.transaction import Reading, Writing
 
 
 def web_app(rooms: Rooms, ports: Ports, oauth: Provider | None = None) -> WebApp:
@@ -49,6 +52,17 @@ def web_app(rooms: Rooms, ports: Ports, oauth: Provider | None = None) -> WebApp
         made = await rooms.database.read(partial(_receipt, account=account, sha256=sha256, keys=rooms.keys))
         return None if made is None else made.model_dump(mode="json")
 
+    async def mail_receipt(account: Account, sha256: bytes) -> bool:
+        def work(tx: Writing) -> bool:
+            made = _receipt(tx, account=account, sha256=sha256, keys=rooms.keys)
+            if made is None:
+                return False
+            reader = parse_address(account.address)
+            receipt_letter.send(tx, made, settings.hostname, reader, log=Log(), time=int(time.time()))
+            return True
+
+        return await rooms.database.write(work)
+
     async def checkpoint() -> bytes | None:
         return await rooms.database.read(lambda tx: published.newest(tx, quorum, time.time()))
 
@@ -64,6 +78,7 @@ def web_app(rooms: Rooms, ports: Ports, oauth: Provider | None = None) -> WebApp
         doorkeeper=rooms.doorkeeper,
         signup=settings.signup,
         receipt=receipt,
+        mail_receipt=mail_receipt,
         checkpoint=checkpoint,
         witness=open_witness(settings, rooms.folders, rooms.database),
         memory=open_memory(settings, rooms.database, rooms.keys),

@@ -53,6 +53,7 @@ from node.servers.http import (
     pages,
     passkeys,
     passwords,
+    receipts,
     records,
     signup,
     siwe,
@@ -61,7 +62,7 @@ from node.servers.http import (
     witnessing,
 )
 from node.servers.http.guard import Guard
-from node.servers.http.house import Checkpoint, House, Receipt
+from node.servers.http.house import Checkpoint, House, MailReceipt, Receipt
 from node.servers.http.problem import BAD_REQUEST, BROKEN, METHOD, NOT_FOUND, SHORTAGE, TOO_LARGE, answer_problem
 from node.servers.http.render import Templates
 from node.servers.http.settings import WebSettings
@@ -127,7 +128,9 @@ ROUTES = (
     Route(metadata.DISCOVERY, oauth_facts.configuration),
     Route(metadata.SERVER, oauth_facts.configuration),
     Route("/account/clients/{id:int}/revoke", oauth_device.disconnect, methods=["POST"]),
+    Route("/receipts", receipts.page),
     Route("/receipts/{sha256}", records.receipt),
+    Route("/receipts/{sha256}/mail", receipts.mail, methods=["POST"]),
     Route("/log/checkpoint", records.checkpoint),
     Route("/log/tile/{path:path}", log_tiles.tile),
     Route("/log/seen", witnessing.seen),
@@ -153,6 +156,7 @@ class WebApp:
         doorkeeper: explains token gates; None shows none.
         signup: how people open mailboxes by themselves; None: they do not.
         receipt: makes a message's receipt for its owner; None leaves /receipts empty.
+        mail_receipt: puts it into their inbox; None mails none.
         checkpoint: reads the log's latest checkpoint; None leaves /log empty.
         witness: cosigns other logs' checkpoints; None leaves /add-checkpoint empty.
         memory: what was seen of logs; None leaves /log/seen empty.
@@ -175,6 +179,7 @@ class WebApp:
         doorkeeper: Doorkeeper | None = None,
         signup: Signup | None = None,
         receipt: Receipt | None = None,
+        mail_receipt: MailReceipt | None = None,
         checkpoint: Checkpoint | None = None,
         witness: Witness | None = None,
         memory: Memory | None = None,
@@ -208,6 +213,7 @@ class WebApp:
             if signup and signup.enabled
             else None,
             receipt=receipt,
+            mail_receipt=mail_receipt,
             checkpoint=checkpoint,
             witness=witness,
             memory=memory,

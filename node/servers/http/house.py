@@ -35,6 +35,8 @@ from node.store.database import Database
 
 Receipt = Callable[[Account, bytes], Awaitable[Mapping[str, Any] | None]]
 """The receipt of a message (by SHA-256) for one of its owners; None when it is not theirs or does not exist."""
+MailReceipt = Callable[[Account, bytes], Awaitable[bool]]
+"""Puts that receipt into the owner's inbox; False when it is not theirs or does not exist."""
 Checkpoint = Callable[[], Awaitable[bytes | None]]
 """The log's latest signed checkpoint; None when there is none yet."""
 
@@ -66,6 +68,7 @@ class House:
     oidc: OidcLogin | None = None
     witness: Witness | None = None
     memory: Memory | None = None
+    mail_receipt: MailReceipt | None = None
     log_meter: Meter = field(default_factory=lambda: Meter(LOG_BURST, LOG_PER_SECOND))
 
 

@@ -33,7 +33,11 @@ async def receipt(request: Request) -> Response:
     if make is None or not _DIGEST.match(digest):
         return answer_problem(request, NOT_FOUND)
     content = await make(person, bytes.fromhex(digest))
-    return answer_problem(request, NOT_FOUND) if content is None else answer_json(content)
+    if content is None:
+        return answer_problem(request, NOT_FOUND)
+    response = answer_json(content)
+    response.headers["content-disposition"] = f'attachment; filename="{digest[:16].lower()}.receipt.json"'
+    return response
 
 
 async def checkpoint(request: Request) -> Response:

@@ -40,6 +40,7 @@ class Web:
     alice: Account
     bob: Account
     receipts: dict[tuple[int, bytes], dict[str, Any]] = field(default_factory=dict)
+    mailed: list[tuple[int, bytes]] = field(default_factory=list)
     note: bytes | None = None
 
     def client(self, **options: Any) -> httpx.AsyncClient:
@@ -81,10 +82,17 @@ async def web(tmp_path: Path) -> AsyncIterator[Web]:
         async def receipt(account: Account, sha256: bytes) -> dict[str, Any] | None:
             return web.receipts.get((account.id, sha256))
 
+        async def mail_receipt(account: Account, sha256: bytes) -> bool:
+            if (account.id, sha256) not in web.receipts:
+                return False
+            web.mailed.append((account.id, sha256))
+            return True
+
         async def checkpoint() -> bytes | None:
             return web.note
 
-        app = WebApp(database, Gate(database), settings, receipt=receipt, checkpoint=checkpoint)
+        given = {"receipt": receipt, "mail_receipt": mail_receipt, "checkpoint": checkpoint}
+        app = WebApp(database, Gate(database), settings, **given)  # type: ignore[arg-type]
         handler = WebServer(app).handle
         await nursery.start(
             partial(serve, [door], handler, limits=Limits(grace_seconds=2), busy=BUSY, farewell=FAREWELL, stop=web.stop)
