@@ -18,7 +18,7 @@ from node.store.audit_events import StoredEvent
 from node.store.database import Writing
 from node.store.security_events import SecurityEvent
 
-__all__ = ["NODE", "OPERATOR", "Kind", "record", "security"]
+__all__ = ["NODE", "OPERATOR", "Detail", "Kind", "first_login", "key_in_use", "record", "security"]
 
 _LOG = Log()
 DAY = 86400

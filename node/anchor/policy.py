@@ -94,7 +94,11 @@ def _put(tx: Writing, before: Policy | None, content: Mapping[str, Json]) -> Pol
     now = int(time.time())
     put = policies.add(tx, hashlib.sha256(document).digest(), document, now)
     changed = " ".join(sorted(name for name in content if old.get(name) != content[name]))
-    details = {"number": put.number, "before": before.hash.hex() if before else "", "changed": changed}
+    details: dict[str, audit.Detail] = {
+        "number": put.number,
+        "before": before.hash.hex() if before else "",
+        "changed": changed,
+    }
     audit.record(tx, audit.Kind.POLICY_CHANGED, audit.NODE, put.hash.hex(), details, now)
     return put
 

@@ -19,7 +19,7 @@ def note(tx: Writing, rule: str, number: int, before: int = 0) -> None:
         before: unix seconds, where the rule has a moment.
     """
     if number:
-        details = {"rule": rule, "deleted": number, **({"before": before} if before else {})}
+        details: dict[str, audit.Detail] = {"rule": rule, "deleted": number, **({"before": before} if before else {})}
         audit.record(tx, audit.Kind.RETENTION, audit.NODE, "", details)
 
 

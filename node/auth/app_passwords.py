@@ -75,7 +75,7 @@ class AppPasswords:
             if len(app_passwords.of_account(tx, account.id)) >= MAX_PER_ACCOUNT:
                 raise AppPasswordError(f"{MAX_PER_ACCOUNT} app passwords are enough; revoke one that is not used")
             made = app_passwords.add(tx, account.id, name, chosen, hashed, scram=keys)
-            details = {"number": made.id, "name": name, "scopes": " ".join(sorted(chosen))}
+            details: dict[str, audit.Detail] = {"number": made.id, "name": name, "scopes": " ".join(sorted(chosen))}
             audit.record(tx, audit.Kind.APP_PASSWORD_MADE, actor or account.address, account.address, details)
             return made
 

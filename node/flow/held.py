@@ -152,7 +152,7 @@ def expire(tx: Writing, now: int, log: Log, holding: Holding) -> int:
             lost.setdefault(account_id, []).append(message)
     if gone:
         oldest = min(message.received for message in gone)
-        told = {"rule": "held_mail", "messages": len(gone), "oldest": oldest}
+        told: dict[str, audit.Detail] = {"rule": "held_mail", "messages": len(gone), "oldest": oldest}
         audit.record(tx, audit.Kind.HELD_EXPIRED, audit.NODE, "", told, now)
     if holding.notices:
         for account_id, messages in lost.items():
