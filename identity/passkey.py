@@ -1,56 +1,31 @@
 """Passkeys: what a browser brings back, held against what it was asked (Web Authentication Level 3, §7).
 
 Everything is read twice: strictly here, which closes the lists of algorithms, attestations and shapes and says what is
-wrong, and by the library, which has the last word on the signature.
+wrong, and by the library (`identity.passkey_library`), which has the last word on the signature.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+import importlib
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
-
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from webauthn import verify_authentication_response, verify_registration_response
-from webauthn.helpers import bytes_to_base64url, decode_credential_public_key, decoded_public_key_to_cryptography
-from webauthn.helpers import parse_cbor as decode_cbor
-from webauthn.helpers.cose import COSEAlgorithmIdentifier as Algorithm
-from webauthn.helpers.exceptions import WebAuthnException
-from webauthn.helpers.structs import (
-    AuthenticationCredential,
-    AuthenticatorAssertionResponse,
-    AuthenticatorAttestationResponse,
-    RegistrationCredential,
-)
 
 from identity import authenticator_data, strict_json
 from identity.authenticator_data import AuthenticatorData, Flag
 from identity.did.multibase import decode_base64url
 from identity.refusal import Reason, Refusal
 
+_LIBRARY = "identity.passkey_library"
 MAX_CLIENT_DATA = 2048  # octets, as all of these
 MAX_ATTESTATION_OBJECT = 4096
 MAX_AUTHENTICATOR_DATA = 1024
 MAX_SIGNATURE = 512
 MAX_USER_HANDLE = 64  # §4
-ALGORITHMS = (Algorithm.EDDSA, Algorithm.ECDSA_SHA_256, Algorithm.RSASSA_PKCS1_v1_5_SHA_256)
-"""Best first. RS256 is what TPMs under Windows can do."""
-RSA_BITS = (2048, 4096)
-
-# The library and what it stands on tell broken input by whatever their parsers raise.
-_BROKEN = (
-    WebAuthnException,
-    InvalidSignature,
-    UnsupportedAlgorithm,
-    ValueError,
-    TypeError,
-    LookupError,
-    AttributeError,
-)
+TRANSPORTS = ("usb", "nfc", "ble", "smart-card", "internal", "cable", "hybrid")  # §5.8.4, and one that was renamed
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +39,22 @@ class Site:
 
     id: str
     origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Who is to get a passkey.
+
+    Attributes:
+        handle: their random handle.
+        address, name: what their authenticator shows them.
+        held: the passkeys that they have, which are not made twice: id, and how browsers reach the authenticator.
+    """
+
+    handle: bytes
+    address: str
+    name: str
+    held: Sequence[tuple[bytes, Sequence[str]]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +94,30 @@ class Verified:
     is_backed_up: bool
 
 
+def is_loaded() -> bool:
+    """False until the library is imported."""
+    return _LIBRARY in sys.modules
+
+
+def load() -> None:
+    """Import the library, which takes 60 ms: in a thread, before the first of the functions below that need it."""
+    importlib.import_module(_LIBRARY)
+
+
+def request(site: Site, challenge: bytes, seconds: int) -> dict[str, Any]:
+    """What `navigator.credentials.get()` is to be asked, in its JSON form."""
+    from identity import passkey_library as library  # noqa: PLC0415
+
+    return library.request(site, challenge, seconds)
+
+
+def creation(site: Site, challenge: bytes, seconds: int, owner: Owner) -> dict[str, Any]:
+    """What `navigator.credentials.create()` is to be asked, in its JSON form."""
+    from identity import passkey_library as library  # noqa: PLC0415
+
+    return library.creation(site, challenge, seconds, owner)
+
+
 def challenge_of(client_data: bytes) -> bytes | Refusal:
     """Which challenge the answer is for; nothing about it is verified."""
     read = _client_data(client_data)
@@ -119,34 +134,25 @@ def verify_registration(sent: Registration, challenge: bytes, site: Site) -> Ver
     refusal = _judge_client_data(sent.client_data, "webauthn.create", challenge, site)  # 1
     if refusal is not None:
         return refusal
+    from identity import passkey_library as library  # noqa: PLC0415
+
     try:
-        data = _attested(sent.attestation_object)  # 2
-    except _BROKEN as error:
+        data = _attested(sent.attestation_object, library.decode_cbor)  # 2
+    except library.BROKEN as error:
         return _malformed(error)
     if (refusal := _judge_data(data, site)) is not None:  # 3
         return refusal
     if not hmac.compare_digest(data.credential_id, sent.id):
         return Refusal(Reason.MALFORMED, "the passkey has two names")
-    if not _is_sound(data.public_key):  # 4
+    if not library.is_sound(data.public_key):  # 4
         return Refusal(
             Reason.UNKNOWN_ALGORITHM, "the passkey's key is of a kind that is not used here; try another device"
         )
     try:
-        found = verify_registration_response(  # 5
-            credential=RegistrationCredential(
-                id=bytes_to_base64url(sent.id),
-                raw_id=sent.id,
-                response=AuthenticatorAttestationResponse(sent.client_data, sent.attestation_object),
-            ),
-            expected_challenge=challenge,
-            expected_rp_id=site.id,
-            expected_origin=site.origin,
-            require_user_verification=True,
-            supported_pub_key_algs=list(ALGORITHMS),
-        )
-    except _BROKEN as error:
+        found = library.registered(sent, challenge, site)  # 5
+    except library.BROKEN as error:
         return _malformed(error)
-    if (found.credential_id, found.credential_public_key) != (data.credential_id, data.public_key):
+    if found != (data.credential_id, data.public_key):
         return Refusal(Reason.MALFORMED, "the passkey can be read in two ways")
     return _verified(data)
 
@@ -169,22 +175,11 @@ def verify_assertion(sent: Assertion, challenge: bytes, site: Site, public_key: 
         return _malformed(error)
     if (refusal := _judge_data(data, site)) is not None:  # 2
         return refusal
+    from identity import passkey_library as library  # noqa: PLC0415
+
     try:
-        verify_authentication_response(  # 3
-            credential=AuthenticationCredential(
-                id=bytes_to_base64url(sent.id),
-                raw_id=sent.id,
-                response=AuthenticatorAssertionResponse(sent.client_data, sent.authenticator_data, sent.signature),
-            ),
-            expected_challenge=challenge,
-            expected_rp_id=site.id,
-            expected_origin=site.origin,
-            credential_public_key=public_key,
-            # The library compares counters before it has seen a signature: a stranger could raise the alarm.
-            credential_current_sign_count=0,
-            require_user_verification=True,
-        )
-    except _BROKEN:
+        library.answered(sent, challenge, site, public_key)  # 3
+    except library.BROKEN:
         return Refusal(Reason.BAD_SIGNATURE, "the passkey's signature does not hold")
     return _verified(data)
 
@@ -226,12 +221,12 @@ def _judge_data(data: AuthenticatorData, site: Site) -> Refusal | None:
     return None
 
 
-def _attested(octets: bytes) -> AuthenticatorData:
+def _attested(octets: bytes, decode: Callable[[bytes], Any]) -> AuthenticatorData:
     if len(octets) > MAX_ATTESTATION_OBJECT:
         raise ValueError(f"more than {MAX_ATTESTATION_OBJECT} octets")
     if authenticator_data.skip(octets, 0) != len(octets):
         raise ValueError("there is something behind the attestation")
-    content = decode_cbor(octets)
+    content = decode(octets)
     if not isinstance(content, dict) or content.keys() != {"fmt", "attStmt", "authData"}:
         raise ValueError("an attestation has three parts")
     form, statement = content["fmt"], content["attStmt"]
@@ -247,27 +242,6 @@ def _asserted(sent: Assertion) -> AuthenticatorData:
     if len(sent.authenticator_data) > MAX_AUTHENTICATOR_DATA or len(sent.signature) > MAX_SIGNATURE:
         raise ValueError("an answer that is too long")
     return authenticator_data.read(sent.authenticator_data)
-
-
-def _is_sound(cose: bytes) -> bool:
-    """Whether the key is of a kind on the list: the algorithm, the kind of key and its size fit each other."""
-    try:
-        decoded = decode_credential_public_key(cose)
-        fields = decode_cbor(cose)
-        key = decoded_public_key_to_cryptography(decoded)  # fails for a point that is not on the curve
-    except _BROKEN:
-        return False
-    if type(decoded.alg) is not int or not isinstance(fields, dict):
-        return False
-    if decoded.alg == Algorithm.EDDSA:
-        return isinstance(key, Ed25519PublicKey) and fields.keys() == {1, 3, -1, -2}
-    if decoded.alg == Algorithm.ECDSA_SHA_256:
-        fits = isinstance(key, EllipticCurvePublicKey) and isinstance(key.curve, SECP256R1)
-        return fits and fields.keys() == {1, 3, -1, -2, -3} and len(fields[-2]) == len(fields[-3]) == 32
-    if decoded.alg == Algorithm.RSASSA_PKCS1_v1_5_SHA_256:
-        fits = isinstance(key, RSAPublicKey) and RSA_BITS[0] <= key.key_size <= RSA_BITS[1]
-        return fits and fields.keys() == {1, 3, -1, -2} and fields[-2] == b"\x01\x00\x01"
-    return False
 
 
 def _verified(data: AuthenticatorData) -> Verified:

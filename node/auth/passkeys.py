@@ -15,19 +15,11 @@ from enum import StrEnum
 from functools import partial
 from typing import Any
 
-from webauthn import generate_authentication_options, generate_registration_options
-from webauthn.helpers import options_to_json_dict
-from webauthn.helpers.structs import (
-    AuthenticatorSelectionCriteria,
-    AuthenticatorTransport,
-    PublicKeyCredentialDescriptor,
-    ResidentKeyRequirement,
-    UserVerificationRequirement,
-)
+import trio
 
 import identity.refusal
 from identity import passkey
-from identity.passkey import Assertion, Registration, Site, Verified
+from identity.passkey import Assertion, Owner, Registration, Site, Verified
 from node.anchor import audit
 from node.auth import ways_in
 from node.auth.blocks import Blocks
@@ -51,7 +43,6 @@ MAX_PER_ACCOUNT = 20
 MAX_NAME = 64  # characters
 FRESH_SECONDS = 900  # after a login, in which passkeys may be added
 HANDLE_SIZE = 32  # octets
-TRANSPORTS = tuple(transport.value for transport in AuthenticatorTransport)
 
 _LOGIN, _ADD = "passkey", "passkey-add"
 _UNKNOWN = Refusal(
@@ -123,13 +114,8 @@ class Passkeys:
         nonce = await self._challenges.issue(_LOGIN, browser, peer)
         if isinstance(nonce, Refusal):
             return nonce
-        options = generate_authentication_options(
-            rp_id=self._site.id,
-            challenge=nonce.value.encode(),
-            timeout=NONCE_SECONDS * 1000,
-            user_verification=UserVerificationRequirement.REQUIRED,
-        )
-        return options_to_json_dict(options)
+        await _library()
+        return passkey.request(self._site, nonce.value.encode(), NONCE_SECONDS)
 
     async def log_in(self, sent: Assertion, browser: str, peer: str) -> LoggedIn | Refusal:
         """Open a session for whoever holds the passkey that answered.
@@ -152,6 +138,7 @@ class Passkeys:
         if found is None:
             return _UNKNOWN
         row, account = found
+        await _library()
         verified = passkey.verify_assertion(sent, challenge, self._site, row.public_key)  # 3
         if isinstance(verified, identity.refusal.Refusal):
             return _as_ours(verified)
@@ -191,21 +178,10 @@ class Passkeys:
             return nonce
         fresh = secrets.token_bytes(HANDLE_SIZE)
         handle = await self._database.write(lambda tx: passkeys.keep_handle(tx, account.id, fresh))
-        options = generate_registration_options(
-            rp_id=self._site.id,
-            rp_name=self._site.id,
-            user_id=handle,
-            user_name=account.address,
-            user_display_name=account.name or account.address,
-            challenge=nonce.value.encode(),
-            timeout=NONCE_SECONDS * 1000,
-            authenticator_selection=AuthenticatorSelectionCriteria(
-                resident_key=ResidentKeyRequirement.REQUIRED, user_verification=UserVerificationRequirement.REQUIRED
-            ),
-            exclude_credentials=[_described(row) for row in held],
-            supported_pub_key_algs=list(passkey.ALGORITHMS),
-        )
-        return options_to_json_dict(options)
+        await _library()
+        known = [(row.credential_id, row.transports) for row in held]
+        owner = Owner(handle, account.address, account.name or account.address, known)
+        return passkey.creation(self._site, nonce.value.encode(), NONCE_SECONDS, owner)
 
     async def add(self, asker: Asker, name: str, sent: Registration, transports: Collection[str]) -> Passkey | Refusal:
         """Keep a new passkey.
@@ -228,6 +204,7 @@ class Passkeys:
             return _as_ours(challenge)
         if not await self._use(_ADD, asker.session, challenge):  # 2
             return USED
+        await _library()
         verified = passkey.verify_registration(sent, challenge, self._site)  # 3
         if isinstance(verified, identity.refusal.Refusal):
             return _as_ours(verified)
@@ -246,7 +223,7 @@ class Passkeys:
                 credential_id=sent.id,
                 public_key=verified.public_key,
                 sign_count=verified.sign_count,
-                transports=[word for word in TRANSPORTS if word in transports],
+                transports=[word for word in passkey.TRANSPORTS if word in transports],
                 is_synced=verified.is_synced,
                 is_backed_up=verified.is_backed_up,
                 now=now,
@@ -310,9 +287,10 @@ def _find(tx: Reading, sent: Assertion) -> tuple[Passkey, Account] | None:
     return row, account
 
 
-def _described(row: Passkey) -> PublicKeyCredentialDescriptor:
-    known = [AuthenticatorTransport(word) for word in row.transports if word in TRANSPORTS]
-    return PublicKeyCredentialDescriptor(id=row.credential_id, transports=known)
+async def _library() -> None:
+    """The library is imported at the first use of a passkey, beside the loop: it takes too long for either start."""
+    if not passkey.is_loaded():
+        await trio.to_thread.run_sync(passkey.load)
 
 
 def _tell(kind: Kind, account: Account, peer: str) -> None:

@@ -10,11 +10,13 @@ import cbor2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from webauthn.helpers.structs import AuthenticatorTransport
 
 from identity import authenticator_data
 from identity.authenticator_data import Flag
 from identity.passkey import (
     MAX_CLIENT_DATA,
+    TRANSPORTS,
     Assertion,
     Registration,
     Site,
@@ -365,3 +367,7 @@ def test_half_a_character_in_client_data() -> None:
 
 _FUZZED = Authenticator()
 _KEY = cbor2.dumps(cose(_FUZZED.key))
+
+
+def test_the_ways_to_reach_an_authenticator_are_the_librarys() -> None:
+    assert set(TRANSPORTS) == {transport.value for transport in AuthenticatorTransport}
