@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ai.classes import CLASSES, Classes
-from ai.context import NOTHING, Context
 from ai.engines import MODEL, Engine, Onnx, Torch
 from ai.hashing import BUCKETS, hashes
 from ai.locate import find_model
@@ -176,7 +175,7 @@ class Classifier:
         reader = ForeignReader(folder / TOKENIZER, length)
         return cls(manifest, engine, reader, np.zeros((BUCKETS, len(CLASSES)), dtype=np.int8))
 
-    def score(self, message: bytes, context: Context = NOTHING) -> Score:
+    def score(self, message: bytes) -> Score:
         """Judge a raw message (RFC 5322 bytes). Any bytes get an answer; work is bounded whatever the size."""
         began = time.perf_counter()
         reading = self.read(message)
@@ -187,16 +186,16 @@ class Classifier:
         view = text_view(message)
         return Reading(view, hashes(view))
 
-    def judge(self, reading: Reading, context: Context = NOTHING) -> Score:
+    def judge(self, reading: Reading) -> Score:
         """Judge a message that has been read. Raises EngineError when the torch process gives no answer."""
         began = time.perf_counter()
         return self.verdict(reading, self.margins(reading.view, reading.hashes), began)
 
-    def explain(self, message: bytes, context: Context = NOTHING) -> Score:
+    def explain(self, message: bytes) -> Score:
         """As `score`, with the sentences that mattered; takes some twenty times as long."""
         from ai.explain import explain  # noqa: PLC0415 - it builds on this module
 
-        return explain(self, message, context).score
+        return explain(self, message).score
 
     def close(self) -> None:
         """End the engine's process, if it has one."""

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from ai.classifier import Classifier, Reading, Score
-from ai.context import NOTHING, Context
 from ai.hashing import hash_of_mark, hashes
 from ai.marks import MARKS, marks
 from ai.reasons import SPEAKING, in_words
@@ -49,11 +48,11 @@ class Explanation:
     contributions: tuple[Contribution, ...]
 
 
-def explain(classifier: Classifier, message: bytes, context: Context = NOTHING) -> Explanation:
+def explain(classifier: Classifier, message: bytes) -> Explanation:
     """Judge a raw message and measure what its parts did. Raises EngineError as `Classifier.judge` does."""
     began = time.perf_counter()
     reading = classifier.read(message)
-    score = classifier.judge(reading, context)
+    score = classifier.judge(reading)
     whole = _margin(classifier, reading.view)
     found: list[Contribution] = []
     for piece in _measured(classifier, reading, whole):
