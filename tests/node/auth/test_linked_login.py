@@ -6,15 +6,24 @@ import importlib.util
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from joserfc.jwk import ECKey
+from joserfc.jwk import ECKey, OKPKey
 
+from identity.credentials import issue
+from identity.credentials.credential import Credential
+from identity.credentials.issue import Statement
+from identity.credentials.status_list import pack
 from identity.credentials.verify import Verifier
+from identity.did import keys, self_contained
+from identity.did.syntax import Did, parse
 from identity.gates.rule import Wanted
 from identity.gates.verdict import Truth
+from identity.jose import Signer
 from identity.refusal import Reason as ProofReason
+from identity.refusal import Refusal as ProofRefusal
 from node.auth.did_login import DidLoggedIn, DidLogin
 from node.auth.gates.evidence import KeptEvidence
 from node.auth.gates.holder import holder_of
@@ -129,7 +138,7 @@ async def desk(database: Database, wallets: tuple[Wallet, Wallet, Wallet]) -> De
 
 
 def reason(found: object) -> object:
-    assert isinstance(found, Refusal), found
+    assert isinstance(found, Refusal | ProofRefusal), found
     return found.reason
 
 
@@ -170,3 +179,53 @@ async def test_presentations_that_open_nothing(desk: Desk, wallets: tuple[Wallet
     tampered = desk.issuer.say(desk.ann)
     tampered["credentialSubject"]["level"] = 9
     assert reason(await desk.send(desk.ann.show(await desk.nonce(), tampered))) is ProofReason.BAD_SIGNATURE
+
+
+class Lists:
+    """Status lists that lie here."""
+
+    def __init__(self) -> None:
+        self.lists: dict[str, str] = {}
+
+    async def fetch(self, url: str) -> str | ProofRefusal:
+        return self.lists.get(url) or ProofRefusal(ProofReason.UNRESOLVABLE, "issuer.example does not answer")
+
+
+async def test_a_credential_that_its_issuer_took_back() -> None:
+    """The credential has an embedded proof, its status list is a signed token, both by the same did:key."""
+    key = OKPKey.generate_key("Ed25519")
+    public = keys.from_jwk({name: value for name, value in key.as_dict(private=False).items() if name != "kid"})
+    did = parse(self_contained.key_did(public))
+    assert isinstance(did, Did)
+    url, moment = "https://issuer.example/status/1", datetime.fromtimestamp(START, UTC)
+    entry = {"id": f"{url}#7", "type": "StatusList2021Entry", "statusPurpose": "revocation", "statusListIndex": "7",
+             "statusListCredential": url}  # fmt: skip
+    body = {
+        "@context": [V1, "https://w3id.org/vc/status-list/2021/v1"],
+        "id": "urn:uuid:00000000-0000-4000-8000-000000000002",
+        "type": ["VerifiableCredential"],
+        "issuer": str(did),
+        "issuanceDate": "2026-01-01T00:00:00Z",
+        "credentialSubject": {"id": str(did)},
+        "credentialStatus": entry,
+    }
+    how = {
+        "verificationMethod": f"{did}#{did.id}",
+        "proofPurpose": "assertionMethod",
+        "created": "2026-11-01T00:00:00Z",
+    }
+    private = {name: value for name, value in key.as_dict(private=True).items() if name != "kid"}
+    (text,) = didkit(("issue_credential", json.dumps(body), json.dumps(how), json.dumps(private)))
+    lists = Lists()
+    verifier = Verifier(DidResolver(None), lists, DidkitProofs())
+
+    def listed(octet: bytes) -> str:
+        about = {"type": "StatusList2021", "statusPurpose": "revocation", "encodedList": pack(octet + bytes(16_383))}
+        said = Statement(None, about, "StatusList2021Credential", moment, moment + timedelta(days=1))
+        return issue.credential(Signer(did, did.id, key), said)
+
+    assert reason(await verifier.credential(text, moment)) is ProofReason.UNKNOWN_STATUS
+    lists.lists[url] = listed(b"\x00")
+    assert isinstance(await verifier.credential(text, moment), Credential)
+    lists.lists[url] = listed(b"\x01")
+    assert reason(await verifier.credential(text, moment)) is ProofReason.REVOKED
