@@ -12,7 +12,6 @@ from identity.oauth.fault import Code, Fault
 
 MAX_VALUE = 1024  # characters of one parameter
 MAX_QUERY = 2800  # characters of them all: the whole must fit a cookie while a person logs in
-MAX_AGE = 10 * 365 * 86_400
 FRESH_SECONDS = 300  # a login so long ago still counts for prompt=login
 
 _NUMBER = re.compile(r"[0-9]{1,9}\Z")

@@ -19,7 +19,6 @@ T = TypeVar("T")
 Use = Literal["login", "signup", "send", "write"]
 USES: tuple[Use, ...] = get_args(Use)
 Others = Literal["filter", "junk", "refuse"]
-OTHERS: tuple[Others, ...] = get_args(Others)
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,12 +30,6 @@ _OF = Statement(
     .where(same(_C.account_id))
     .order_by(account.c.key)
 )
-_OPENED = Statement(
-    select(account.c.id, account.c.address, account.c.name)
-    .join_from(delegate, account, account.c.id == _C.account_id)
-    .where(same(_C.person_id))
-    .order_by(account.c.key)
-)
 
 _person = account.alias("person")
 _EVERYTHING = Statement(
@@ -71,11 +65,6 @@ def may_send(tx: Reading, account_id: int, person_id: int) -> bool:
 def of_account(tx: Reading, account_id: int) -> list[Delegate]:
     """Who may open an account beside its owner."""
     return [Delegate(Account(*row), bool(may)) for *row, may in tx.execute(_OF, account_id=account_id)]
-
-
-def opened_by(tx: Reading, person_id: int) -> list[Account]:
-    """The accounts that a person may open beside their own."""
-    return [Account(*row) for row in tx.execute(_OPENED, person_id=person_id)]
 
 
 def everything(tx: Reading) -> list[tuple[Account, Account]]:
