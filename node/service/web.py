@@ -19,6 +19,7 @@ from node.directory.issuer import Issuer
 from node.flow import receipt_letter
 from node.servers.http.app import WebApp
 from node.servers.http.settings import LOOPBACK, MailServer, WebSettings
+from node.service.chains import EMBEDDED
 from node.service.doors import Ports
 from node.service.folders import Folders
 from node.service.oidc import open_oidc
@@ -44,6 +45,8 @@ def web_app(rooms: Rooms, ports: Ports, oauth: Provider | None = None) -> WebApp
         gate_seconds=settings.gates.ends_within_seconds / 3,
         mail_servers=_mail_servers("localhost" if local else settings.hostname, ports),
         log_origin=rooms.keys.origin,
+        log_keys=tuple(map(str, rooms.keys.log_keys)),
+        embedded_chain=EMBEDDED,
         # TLS ends at a proxy on this machine: believe what it says about who is asking.
         proxies=LOOPBACK if settings.http.origin.startswith("https://") and not settings.http.tls else frozenset(),
     )

@@ -42,6 +42,7 @@ from node.net.did_resolver import DidResolver
 from node.servers.http import (
     administration,
     app_passwords,
+    audit,
     did_login,
     did_web,
     log_tiles,
@@ -131,6 +132,7 @@ ROUTES = (
     Route("/receipts", receipts.page),
     Route("/receipts/{sha256}", records.receipt),
     Route("/receipts/{sha256}/mail", receipts.mail, methods=["POST"]),
+    Route("/audit", audit.page),
     Route("/log/checkpoint", records.checkpoint),
     Route("/log/tile/{path:path}", log_tiles.tile),
     Route("/log/seen", witnessing.seen),

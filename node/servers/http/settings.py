@@ -40,6 +40,8 @@ class WebSettings:
         gate_seconds: how long a token gate's yes counts in an open session.
         mail_servers: shown with a new app password.
         log_origin: name of the transparency log, as its checkpoints carry it.
+        log_keys: its keys (name+id+key), the newest first; empty: there is no audit page.
+        embedded_chain: CAIP-2 name of the node's own private chain.
         proxies: addresses of reverse proxies whose X-Forwarded-For is believed. Empty: nobody's.
         metrics_peers: who may read /metrics.
     """
@@ -52,6 +54,8 @@ class WebSettings:
     gate_seconds: float = 20
     mail_servers: tuple[MailServer, ...] = ()
     log_origin: str = ""
+    log_keys: tuple[str, ...] = ()
+    embedded_chain: str = ""
     proxies: frozenset[str] = frozenset()
     metrics_peers: frozenset[str] = LOOPBACK
 
