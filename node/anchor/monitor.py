@@ -182,8 +182,11 @@ class LogMonitor:
             return
         self._found.append(finding)
         metrics.monitor_findings.labels(kind=str(kind)).inc()
-        say = log.error if kind in ALARMS else log.warning
-        say(f"monitor.{kind}", origin=self.origin, words=words, evidence=str(evidence) if evidence else "")
+        facts = {"kind": str(kind), "origin": self.origin, "words": words, "evidence": str(evidence or "")}
+        if kind in ALARMS:
+            log.error("monitor.alarm", **facts)
+        else:
+            log.warning("monitor.finding", **facts)
 
     @asynccontextmanager
     async def _finding(self, kind: Kind) -> AsyncIterator[None]:

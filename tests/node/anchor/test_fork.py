@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from node.anchor import checkpoint, fork, merkle
 from node.anchor.checkpoint import Checkpoint
 from node.anchor.fork import Fork
-from node.anchor.note import NoteError, NoteSigner
+from node.anchor.note import NoteError, NoteKey, NoteSigner
 
 SIGNER = NoteSigner("waxseal.test/log", b"\x07" * 32)
 OTHER = NoteSigner("waxseal.test/log", b"\x08" * 32)
@@ -132,6 +133,17 @@ def test_what_is_no_document_of_evidence_is_refused(spoil) -> None:  # type: ign
     spoil(document)
     with pytest.raises(NoteError):
         fork.parse(json.dumps(document))
+
+
+def test_the_evidence_in_the_documents_convicts() -> None:
+    page = (Path(__file__).resolve().parents[3] / "docs" / "proof.md").read_text("utf-8")
+    evidence = page.partition('```json\n{\n  "version": "waxseal.fork/1"')[2].partition("```")[0]
+    key = page.partition('waxseal monitor "mx.example.test/log+')[2].partition('"')[0]
+    found = fork.parse('{"version": "waxseal.fork/1"' + evidence)
+    first, second = found.check([NoteKey.parse(f"mx.example.test/log+{key}")])
+    assert (first.size, second.size) == (8, 10)
+    assert first.root.hex() in page
+    assert found.root.hex() in page
 
 
 @given(st.text(max_size=200))
