@@ -9,8 +9,6 @@ round looks whether its block is still in the chain: a reorganisation may have p
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
 import trio
@@ -19,12 +17,13 @@ from node.anchor import checkpoint, tree_heads
 from node.anchor.checkpoint import Checkpoint
 from node.anchor.keys import LogKeys
 from node.anchor.log import Log
+from node.anchor.plan import Plan, Publish
 from node.anchor.standing import Standing
 from node.anchor.tree_heads import StoredHead
 from node.base import metrics
 from node.base.errors import Permanent, Temporary, WaxsealError
 from node.base.log import get_log
-from node.net.chain.interface import Chain, Rival
+from node.net.chain.interface import Chain, Reverted, Rival
 from node.net.chain.transaction import contract_address
 from node.store import anchors, leaves
 from node.store.anchors import Anchor
@@ -32,54 +31,17 @@ from node.store.database import Database, Reading, Watch, Writing
 
 log = get_log(__name__)
 
-OpenChain = Callable[[], AbstractAsyncContextManager[Chain]]
-Publish = Callable[[Chain], Awaitable[None]]
-
 ATTEMPT_SECONDS = 180.0  # for one way to the chain and back, deployment included
 FIRST_RETRY_SECONDS = 1.0
 LAST_RETRY_SECONDS = 300.0
 WATCH_SECONDS = 15.0  # between two looks at what waits
 ALERT_AGAIN_SECONDS = 3600.0
 WEI = 10**18  # in a whole coin
+MOST_CONTRACTS = 3  # that are made on a chain; each costs money
 
 
 class HistoryError(Permanent):
     """Chain and database contradict each other about the past: nothing is anchored until an operator has looked."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """How one chain is anchored on.
-
-    Attributes:
-        chain_id: EIP-155.
-        sender: the account that anchors, EIP-55.
-        open: opens the chain, signing as `sender`.
-        contract: of TreeHeads there; None: the one of our last anchor, else a new one.
-        every_seconds, every_leaves: anchor at the latest this long after a leaf, or at once when so many wait.
-        confirmations: blocks from the anchor's own on until it counts as there to stay; None: the chain calls it final.
-        alert_seconds: a leaf that waits longer is told of loudly.
-        check_seconds: between two looks at provisional anchors.
-        own: the chain is the node's own and can begin again, when somebody deletes it.
-        publish: also put the log's key and the policies there.
-    """
-
-    chain_id: int
-    sender: str
-    open: OpenChain
-    contract: str | None = None
-    every_seconds: float = 0
-    every_leaves: int = 1
-    confirmations: int | None = None
-    alert_seconds: float = 3600
-    check_seconds: float = 15
-    own: bool = False
-    publish: bool = True
-
-    @property
-    def name(self) -> str:
-        """CAIP-2."""
-        return f"eip155:{self.chain_id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +120,7 @@ class Anchoring:
                         await self._wait()
                         await self._round(chain)
             except Exception as error:  # noqa: BLE001 - whatever goes wrong with a chain, mail goes on
-                pause = LAST_RETRY_SECONDS if isinstance(error, Rival | HistoryError) else pause
+                pause = LAST_RETRY_SECONDS if isinstance(error, Rival | HistoryError | Reverted) else pause
                 self._complain(error, pause)
                 self._tell(error)
             with trio.move_on_after(pause):
@@ -224,6 +186,8 @@ class Anchoring:
                 return
             await chain.settle()
             lost = await self._standing.look(chain)
+            if lost:
+                await chain.settle()
             due = self._hurry or bool(lost) or found.waiting >= self.plan.every_leaves
             due = due or (found.waiting > 0 and trio.current_time() >= self._oldest() + self.plan.every_seconds)
             if due or first:
@@ -248,10 +212,21 @@ class Anchoring:
             await self._note(chain, contract, stored)
         head = found.head
         if due and head is not None and stored.size < head.size:
-            result = await tree_heads.anchor(chain, contract, head.size, head.root)
-            stored = await tree_heads.read_head(chain, contract, self.plan.sender, result.block)
+            stored = await self._send(chain, contract, head)
             await self._note(chain, contract, stored)
             await self._publish_too(chain)
+
+    async def _send(self, chain: Chain, contract: str, head: Checkpoint) -> StoredHead:
+        """Send the head; return what the contract holds then."""
+        try:
+            result = await tree_heads.anchor(chain, contract, head.size, head.root)
+        except Reverted:  # before it was signed, an earlier transaction of ours may have come to its end, and be it
+            stored = await tree_heads.read_head(chain, contract, self.plan.sender)
+            if stored.size < head.size:
+                raise
+            await self._check_history(stored)
+            return stored
+        return await tree_heads.read_head(chain, contract, self.plan.sender, result.block)
 
     async def _publish_too(self, chain: Chain) -> None:
         if self._publish is None:
@@ -267,11 +242,17 @@ class Anchoring:
             if not await tree_heads.is_there(chain, self.plan.contract):
                 raise Permanent(f"there is no TreeHeads contract of ours at {self.plan.contract} on {self.plan.name}")
             return self.plan.contract
-        made = await self._database.read(lambda tx: anchors.created(tx, self.plan.chain_id, self.plan.sender))
-        known = [newest.contract] if newest else []
-        for address in (*known, *(contract_address(self.plan.sender, nonce) for nonce in dict.fromkeys((*made, 0)))):
-            if await tree_heads.is_there(chain, address):
+        nonces = await self._database.read(lambda tx: anchors.created(tx, self.plan.chain_id, self.plan.sender))
+        made = [contract_address(self.plan.sender, nonce) for nonce in nonces]
+        known = ([newest.contract] if newest else []) + made
+        for address in dict.fromkeys((*known, contract_address(self.plan.sender))):
+            code = await chain.code(address)
+            if code == tree_heads.deployed_code():
                 return address
+            if code and address in known:
+                raise Permanent(f"{self.plan.name} keeps other code than ours at {address}: it runs no plain EVM")
+        if len(made) >= MOST_CONTRACTS:
+            raise Permanent(f"{len(made)} contracts were made on {self.plan.name}, and none is there: see {made[0]}")
         contract = await tree_heads.deploy(chain)
         log.info("keeper.deployed", contract=contract, chain=self.plan.name)
         return contract

@@ -13,10 +13,11 @@ from collections.abc import Sequence
 import trio
 
 from node.anchor import checkpoint
-from node.anchor.anchoring import ATTEMPT_SECONDS, Anchoring, HistoryError, Plan, Publish
+from node.anchor.anchoring import ATTEMPT_SECONDS, Anchoring, HistoryError
 from node.anchor.checkpoint import Checkpoint
 from node.anchor.keys import LogKeys
 from node.anchor.log import Log
+from node.anchor.plan import Plan, Publish
 from node.base.errors import Permanent, Temporary
 from node.base.log import get_log
 from node.store import leaves

@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 
-from node.anchor.anchoring import Plan
 from node.anchor.journal import StoredJournal
 from node.anchor.keys import LogKeys, load
+from node.anchor.plan import Plan
 from node.base.config import Settings
 from node.base.config_anchor import GWEI, AnchorChain
 from node.base.errors import ConfigError

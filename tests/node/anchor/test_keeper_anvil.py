@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AbstractContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,7 @@ from node.anchor.journal import StoredJournal
 from node.anchor.keeper import HistoryError, Keeper, Plan
 from node.anchor.keys import LogKeys, open_keys
 from node.anchor.log import Log
-from node.base.errors import Temporary
+from node.base.errors import Permanent, Temporary
 from node.net.chain.embedded import CHAIN_ID, EmbeddedChain
 from node.net.chain.interface import Rival
 from node.net.chain.jsonrpc import JsonRpcChain
@@ -330,3 +330,88 @@ async def test_a_contract_of_the_settings_is_used(
         anchor = await keeper.anchor_now()
     assert anchor is not None
     assert anchor.contract == contract
+
+
+async def test_a_server_that_denies_what_was_anchored_brings_nobody_to_anchor_it_twice(
+    database: Database,
+    grow: Grow,
+    keys: LogKeys,
+    chain_url: str,
+    rpc: Ask,
+    lying: Callable[..., AbstractAsyncContextManager[str]],
+) -> None:
+    lie = False
+
+    def denying(question: dict[str, Any], answer: Any) -> Any:
+        if lie and question["method"] == "eth_getTransactionReceipt":
+            return {**answer, "result": None}
+        if lie and question["method"] == "eth_getBlockByNumber" and question["params"][0].startswith("0x"):
+            answer["result"]["hash"] = "0x" + "12" * 32
+        return answer
+
+    await grow(1)
+    async with lying(chain_url, denying) as false:
+        plan = to_anvil(false, database, confirmations=50)
+        async with running(Keeper(database, keys, [plan])) as keeper:
+            first = await keeper.anchor_now()
+            assert first is not None
+            lie = True
+            await until(database, lambda rows: not rows)
+            with pytest.raises(Temporary):
+                await keeper.anchor_now()
+            lie = False
+            again = await keeper.anchor_now()
+    assert again is not None
+    assert replace(again, id=first.id) == first
+    assert nonce(rpc, chain_url, keys.sender) == 2  # the contract and one head
+
+
+async def test_two_keepers_at_once_in_step_never_anchor_twice_and_both_come_to_an_end(
+    database: Database, keys: LogKeys, chain_url: str, tmp_path: Path, log: Log
+) -> None:
+    await trio.to_thread.run_sync(_copy, database.path, tmp_path / "twin.sqlite")
+    ends: list[int] = []
+
+    async def bring_up(keeper: Keeper, size: int) -> None:
+        for _ in range(20):
+            with suppress(Temporary, Permanent):
+                anchor = await keeper.anchor_now()
+                if anchor and anchor.size >= size:
+                    ends.append(size)
+                    return
+        raise AssertionError("it goes on and on")
+
+    async with Database.open(tmp_path / "twin.sqlite") as twin:
+        both = [Keeper(one, keys, [to_anvil(chain_url, one)]) for one in (database, twin)]
+        async with running(both[0]), running(both[1]):
+            for size in range(1, 6):
+                entry = bytes([size]) * 32
+                for one in (database, twin):
+                    await one.write(lambda tx, entry=entry: log.append(tx, entry))  # type: ignore[misc]
+                async with trio.open_nursery() as nursery:
+                    for keeper in both:
+                        nursery.start_soon(bring_up, keeper, size)
+        contracts = {row.contract for one in (database, twin) for row in await one.read(anchors.anchors)}
+        found = [await heads(chain_url, contract, keys.sender) for contract in contracts]
+    assert sorted(ends) == [1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
+    for sent in found:  # both may have made a contract, at the start
+        sizes = [size for size, _ in sent]
+        assert sizes == sorted(set(sizes))
+
+
+async def test_a_chain_that_keeps_other_code_is_not_paid_for_again_and_again(
+    database: Database, grow: Grow, keys: LogKeys, chain_url: str, rpc: Ask
+) -> None:
+    await grow(1)
+    async with running(Keeper(database, keys, [to_anvil(chain_url, database)])) as keeper:
+        anchor = await keeper.anchor_now()
+        assert anchor is not None
+        rpc(chain_url, "anvil_setCode", anchor.contract, "0x00")
+        await grow(1)
+        for _ in range(3):
+            with pytest.raises(Permanent, match="other code than ours"):
+                await keeper.anchor_now()
+        rpc(chain_url, "anvil_setCode", anchor.contract, "0x")
+        with suppress(Temporary, Permanent):
+            await keeper.anchor_now()
+    assert nonce(rpc, chain_url, keys.sender) <= 4

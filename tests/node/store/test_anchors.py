@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import apsw
 import pytest
+from alembic import command
+from sqlalchemy import create_engine
+from sqlalchemy.pool import NullPool
 
 from node.store import anchors
 from node.store.anchors import Anchor, State
 from node.store.database import Database
+from node.store.upgrade import config
 
 pytestmark = pytest.mark.anyio
 
@@ -79,3 +84,21 @@ async def test_signed_transactions_of_a_nonce_end_together_and_come_back_togethe
     assert not await database.read(lambda tx: anchors.is_ours(tx, b"d"))
     await database.write(lambda tx: anchors.reopen(tx, b"a"))
     assert await database.read(lambda tx: anchors.pending(tx, 1, ME)) == [b"raw b", b"raw a", b"raw c"]
+
+
+async def test_anchors_from_before_there_were_several_chains_stay(tmp_path: Path) -> None:
+    path, settings = tmp_path / "old.sqlite", config()
+    engine = create_engine(f"sqlite:///{path}", poolclass=NullPool)
+    with engine.connect() as connection, connection.begin():
+        settings.attributes["connection"] = connection
+        command.upgrade(settings, "0015")
+    old = apsw.Connection(str(path))
+    old.execute(
+        "INSERT INTO anchor (size, root, chain, contract, tx_hash, block, time) "
+        "VALUES (5, x'aa', 24225, '0xc', '0xt', 7, 9)"
+    )
+    old.close()
+    async with Database.open(path) as database:
+        (found,) = await database.read(anchors.anchors)
+        assert await database.read(lambda tx: anchors.latest_on(tx, 24225, ME)) == [found]
+    assert found == Anchor(1, 5, b"\xaa", 24225, "0xc", "0xt", 7, 9, b"", "", True, 0, 0)

@@ -295,3 +295,32 @@ async def test_another_transactions_receipt_is_not_believed(
     async with lying(anvil, swapped) as false, JsonRpcChain.open(false, KEY, CHAIN, Memory(), FAST) as chain:
         with pytest.raises(Temporary, match="another transaction's receipt"):
             await chain.send(NOWHERE, b"")
+
+
+async def test_a_chain_without_a_history_of_fees(
+    anvil: str, lying: Callable[..., AbstractAsyncContextManager[str]]
+) -> None:
+    def old(question: dict[str, Any], answer: Any) -> Any:
+        missing = {"code": -32601, "message": "the method eth_feeHistory does not exist"}
+        return {"id": question["id"], "error": missing} if question["method"] == "eth_feeHistory" else answer
+
+    journal = Notebook()
+    async with lying(anvil, old) as false, JsonRpcChain.open(false, KEY, CHAIN, journal, FAST) as chain:
+        await chain.send(NOWHERE, b"")
+    assert journal.all[0].offer.tip == GWEI
+
+
+async def test_a_rollups_share_for_its_data_is_part_of_the_fee(
+    anvil: str, lying: Callable[..., AbstractAsyncContextManager[str]]
+) -> None:
+    def rollup(question: dict[str, Any], answer: Any) -> Any:
+        if question["method"] == "eth_getTransactionReceipt" and answer["result"]:
+            answer["result"]["l1Fee"] = hex(10**15)
+        return answer
+
+    async with lying(anvil, rollup) as false, JsonRpcChain.open([anvil, false], KEY, CHAIN) as chain:
+        plain = await chain.send(NOWHERE, b"")
+        async with JsonRpcChain.open(false, None, CHAIN) as told:
+            more = await told.result(plain.hash)
+    assert more is not None
+    assert more.fee == plain.fee + 10**15
