@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from functools import cache
 from typing import Any
 
@@ -39,7 +40,7 @@ async def page(request: Request) -> Response:
     answer = here.templates.page(
         "audit.html",
         head=head,
-        chart=log_chart.draw(growth, dots),
+        chart=log_chart.draw(growth, dots, int(time.time())),
         size=log_chart,
         anchors=newest[:LISTED],
         is_private=any(f"eip155:{anchor.chain}" == here.settings.embedded_chain for anchor in newest),

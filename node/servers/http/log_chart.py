@@ -28,8 +28,8 @@ class Chart:
     last: int
 
 
-def draw(growth: Sequence[tuple[int, int]], anchors: Sequence[tuple[int, int, str]]) -> Chart | None:
-    """A chart of (size, time) of checkpoints and (size, time, words) of anchors; None when nothing was signed yet.
+def draw(growth: Sequence[tuple[int, int]], anchors: Sequence[tuple[int, int, str]], now: int) -> Chart | None:
+    """A chart of (size, time) of checkpoints and (size, time, words) of anchors, until now; None for an empty log.
 
     Both in order of size. A clock that was set back does not bend the line backwards: each time counts from the latest
     before it.
@@ -40,7 +40,7 @@ def draw(growth: Sequence[tuple[int, int]], anchors: Sequence[tuple[int, int, st
     for size, time in growth:
         latest = max(latest, time)
         points.append((size, latest))
-    first, last = points[0][1], max(points[-1][1], points[0][1] + 1)
+    first, last = points[0][1], max(points[-1][1], now, points[0][1] + 1)
     step = _step(points[-1][0])
     top = max(-(-points[-1][0] // step) * step, step)
 
@@ -56,6 +56,7 @@ def draw(growth: Sequence[tuple[int, int]], anchors: Sequence[tuple[int, int, st
         x, y = place(size, time)
         corners += [(x, before[1]), (x, y)]
         before = x, y
+    corners.append(place(points[-1][0], last))
     return Chart(
         line=" ".join(f"{x:g},{y:g}" for x, y in corners),
         dots=tuple((*place(size, time), words) for size, time, words in anchors),

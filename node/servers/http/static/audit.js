@@ -119,7 +119,7 @@ function conclude(steps) {
   const open = steps.some(({ holds }) => holds === null);
   verdict.hidden = false;
   verdict.dataset.result = bad ? "false" : open ? "open" : "true";
-  verdict.className = bad ? "notice bad" : "notice";
+  verdict.className = bad ? "notice bad" : open ? "notice" : "notice good";
   verdict.textContent = bad
     ? "This does not prove anything: at least one step does not hold."
     : open
