@@ -32,7 +32,7 @@ def record(  # noqa: PLR0917
     details: Mapping[str, Detail] | None = None,
     now: float | None = None,
 ) -> int:
-    """Write an event down within the caller's transaction, and return its index in the log. About 50 µs.
+    """Write an event down within the caller's transaction, and return its index in the log. About 100 µs.
 
     Texts are cut to what a document may hold, and what is not printable is replaced: an event is never lost because of
     a name in it.
@@ -77,7 +77,7 @@ def key_in_use(tx: Writing, name: str, key: str) -> None:
     """Write down that one of the node's keys is in use, unless the last event about it said so already.
 
     Args:
-        name: which one: "log", "keeper".
+        name: which one: "log", "keeper", "oauth".
         key: its public half, or what is derived of it.
     """
     subject = f"{name} key"

@@ -11,6 +11,7 @@ import trio
 from cryptography import x509
 
 from ai.locate import find_model
+from node.anchor import audit
 from node.anchor.sealer import Sealer
 from node.auth.oauth.door import TokenLogin
 from node.auth.oauth.provider import Provider
@@ -94,6 +95,9 @@ async def _serve(
     runner = open_runner(rooms)
     address = origin(rooms, doors.ports)
     oauth = await trio.to_thread.run_sync(open_oauth, rooms.settings, rooms.folders, rooms.database, address)
+    if oauth is not None:
+        signs = oauth.plan.ring.keys[0].id
+        await rooms.database.write(lambda tx: audit.key_in_use(tx, "oauth", signs))
     async with trio.open_nursery() as background:
         if teaches(rooms.settings):
             await rooms.database.read(rooms.learned.catch_up)

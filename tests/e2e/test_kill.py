@@ -230,6 +230,6 @@ async def _the_trail_holds(folder: Path, messages: int) -> dict[str, int]:
         )
         kinds = "SELECT kind, count(*) FROM audit_event GROUP BY kind"
         found: dict[str, int] = dict(await database.read(lambda tx: tx._cursor.execute(kinds).fetchall()))
-        assert (found["policy-changed"], found["key-in-use"]) == (1, 2)
+        assert (found["policy-changed"], found["key-in-use"]) == (1, 3)
         assert "key-rotated" not in found
         return found

@@ -68,7 +68,7 @@ class Site:
                 await trio.sleep(0.05)
 
 
-BEGINNING = 3  # entries of a new node's log before any mail: its policy, its two keys
+BEGINNING = 4  # entries of a new node's log before any mail: its policy, its three keys
 
 
 def size_of(key: NoteKey, signed: str) -> int:
