@@ -38,7 +38,7 @@ def open_witness(settings: Settings, folders: Folders, database: Database) -> Wi
 
 def open_memory(settings: Settings, database: Database, keys: LogKeys) -> Memory:
     """What was seen of the logs we witness, and of our own."""
-    return Memory(database, [*followed(settings), keys.log_key], own=keys.origin)
+    return Memory(database, [*followed(settings), *keys.log_keys], own=keys.origin)
 
 
 def followed(settings: Settings) -> list[NoteKey]:
