@@ -1,6 +1,6 @@
 """What the transparency log costs: appends a second, proofs, their size and verification, memory and disk.
 
-    python -m benchmarks.log [--leaves 100000] [--proofs 500] [--json] [--dir DIR]
+    python benchmarks/log.py [--leaves 100000] [--proofs 500] [--json] [--dir DIR]
 
 Entries are appended as deliveries do under load: many to a commit (256, the writer's largest batch), on disk before the
 next. Meanwhile full tiles are sealed into files, as a running node does. Proofs are read back from random places in
@@ -126,11 +126,10 @@ async def main() -> None:
             figures |= await proofs(database, options.leaves, options.proofs)
             figures["rss_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
             figures |= disk(Path(directory))
-    if options.json:
-        print(json.dumps(figures))
-        return
-    for name, value in figures.items():
-        print(f"{name:16} {value:14,.2f}")
+    if not options.json:
+        for name, value in figures.items():
+            print(f"{name:16} {value:14,.2f}")
+    print(json.dumps(figures))
 
 
 if __name__ == "__main__":
