@@ -9,6 +9,7 @@ from email.message import EmailMessage
 
 import pytest
 
+from node.anchor.events import parse
 from node.auth.gate import Gate
 from node.base.address import parse_address
 from node.base.reply import Reply
@@ -19,7 +20,8 @@ from node.checks.sending import Policy, Step
 from node.flow.deliver import RecipientGone
 from node.flow.sending import Kind, Lookout, note_bounce, restriction, unlock
 from node.flow.submit import Submit
-from node.store import accounts, domains, security_events, sending, spool
+from node.store import accounts, audit_events, domains, security_events, sending, spool
+from node.store.audit_events import Wanted
 from node.store.sending import State
 
 pytestmark = pytest.mark.anyio
@@ -225,6 +227,21 @@ async def test_an_unlock_lifts_everything_at_once(watched: Watched) -> None:
     assert not await database.write(lambda tx: unlock(tx, ann, watched.clock.now, "administrator"))
     assert [reply.code for reply in await watched.burst(150)] == [250] * 150
     assert (await watched.events())[-1] == Kind.UNLOCKED
+
+
+async def test_the_audit_trail_has_the_lock_and_who_lifted_it(watched: Watched) -> None:
+    await watched.burst(250)
+    database, ann = watched.lookout.database, watched.house.ann
+    assert await database.write(lambda tx: unlock(tx, ann.id, watched.clock.now, "administrator"))
+    rows = await database.read(lambda tx: audit_events.listing(tx, Wanted(subject=ann.address)))
+    events = [parse(row.document) for row in rows]
+    assert [(event.kind, event.actor) for event in events][-2:] == [
+        ("sending-locked", "node"),
+        ("sending-unlocked", "operator"),
+    ]
+    locked = events[-2].details
+    assert locked["network"]
+    assert int(locked["recipients"]) > 100
 
 
 async def test_a_mailing_that_is_too_large_is_told_to_be_split_and_shows_on_the_page(watched: Watched) -> None:
