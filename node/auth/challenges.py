@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from node.auth.blocks import Blocks
 from node.auth.refusal import Reason, Refusal
-from node.auth.sessions import fingerprint
+from node.auth.sessions import Sessions, fingerprint
 from node.auth.throttle import Pace, Throttle, network
 from node.base import metrics
 from node.base.log import get_log
@@ -108,6 +108,27 @@ class Challenges:
             log.info("login refused", scope=scope, peer=peer, reason=outcome)
         metrics.logins.labels(scope, outcome).inc()
         return result
+
+
+@dataclass(frozen=True, slots=True)
+class LoginDesk:
+    """What every login by signature stands on, and whoever lets people in shares with the others.
+
+    Attributes:
+        database: where nonces, bindings and sessions are kept.
+        sessions: opens the session.
+        blocks: the node's list of networks that are shut out; None asks none.
+        clock: unix seconds.
+    """
+
+    database: Database
+    sessions: Sessions
+    blocks: Blocks | None = None
+    clock: Callable[[], float] = time.time
+
+    def challenges(self) -> Challenges:
+        """Nonces of one kind of login, with a brake of their own."""
+        return Challenges(self.database, self.blocks, clock=self.clock)
 
 
 def _owner(purpose: str, browser: str) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -16,16 +14,13 @@ from identity.did.document import Method
 from identity.did.resolve import SelfContained
 from identity.did.syntax import Did
 from identity.did_login import Proof
-from node.auth.blocks import Blocks
-from node.auth.challenges import USED, Challenges
+from node.auth.challenges import USED, LoginDesk
 from node.auth.refusal import Reason, Refusal
-from node.auth.sessions import Sessions
 from node.auth.wallet import LoggedIn
 from node.base.log import get_log
 from node.net.did_resolver import DidResolver
 from node.store import accounts, shown_credentials
 from node.store.accounts import Account
-from node.store.database import Database
 from node.store.shown_credentials import Shown
 from node.store.transaction import Writing
 
@@ -63,34 +58,19 @@ class DidLogin:
     """Challenges out, sessions in.
 
     Args:
-        database: where nonces, bindings and sessions are kept.
-        sessions: opens the session.
+        desk: what all logins stand on.
         resolver: finds the DIDs' keys.
         origin: what proofs must be made for, "https://mail.example.org".
         proofs: checks embedded proofs; None refuses them.
-        blocks: the node's list of networks that are shut out; None asks none.
-        clock: unix seconds.
     """
 
-    def __init__(
-        self,
-        database: Database,
-        sessions: Sessions,
-        resolver: DidResolver,
-        origin: str,
-        *,
-        proofs: Proofs | None = None,
-        blocks: Blocks | None = None,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        self._database = database
-        self._sessions = sessions
+    def __init__(self, desk: LoginDesk, resolver: DidResolver, origin: str, *, proofs: Proofs | None = None) -> None:
+        self._database, self._sessions, self._clock = desk.database, desk.sessions, desk.clock
         self._resolver = resolver
         self._verifier = Verifier(resolver, resolver, proofs)
         self._origin = origin
         self._domain = origin.partition("://")[2]
-        self._clock = clock
-        self._challenges = Challenges(database, blocks, clock=clock)
+        self._challenges = desk.challenges()
 
     async def challenge(self, browser: str, peer: str) -> DidChallenge | Refusal:
         """What a proof must carry: good once, in this browser, within five minutes (`Challenges.issue`)."""

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import hmac
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import urlencode
 
 from identity.did.multibase import encode_base64url
 from identity.oauth import pkce
-from node.auth.blocks import Blocks
-from node.auth.challenges import USED, Challenges
+from node.auth.challenges import USED, LoginDesk
 from node.auth.oidc_provider import OidcProvider
 from node.auth.refusal import Reason, Refusal
-from node.auth.sessions import Sessions, is_token
+from node.auth.sessions import is_token
 from node.auth.wallet import LoggedIn
 from node.store import oidc_subjects
-from node.store.database import Database
 from node.store.transaction import Writing
 
 MAX_CODE = 2048  # characters
@@ -42,28 +39,16 @@ class OidcLogin:
     the state, and an answer is of use in this browser alone.
 
     Args:
-        origin: where people are sent back to.
+        desk: what all logins stand on.
         providers: those of the settings, by slug.
-        blocks: the node's list of networks that are shut out; None asks none.
-        clock: unix seconds.
+        origin: where people are sent back to.
     """
 
-    def __init__(
-        self,
-        database: Database,
-        sessions: Sessions,
-        providers: Sequence[OidcProvider],
-        origin: str,
-        *,
-        blocks: Blocks | None = None,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        self._database = database
-        self._sessions = sessions
+    def __init__(self, desk: LoginDesk, providers: Sequence[OidcProvider], origin: str) -> None:
+        self._database, self._sessions, self._clock = desk.database, desk.sessions, desk.clock
         self._providers = {provider.told.slug: provider for provider in providers}
         self._origin = origin
-        self._clock = clock
-        self._challenges = Challenges(database, blocks, clock=clock)
+        self._challenges = desk.challenges()
 
     @property
     def buttons(self) -> tuple[Button, ...]:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
-import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
@@ -22,17 +21,15 @@ from identity import passkey
 from identity.passkey import Assertion, Owner, Registration, Site, Verified
 from node.anchor import audit
 from node.auth import ways_in
-from node.auth.blocks import Blocks
-from node.auth.challenges import NONCE_SECONDS, USED, Challenges
+from node.auth.challenges import NONCE_SECONDS, USED, Challenges, LoginDesk
 from node.auth.refusal import Reason, Refusal
-from node.auth.sessions import Sessions, fingerprint
+from node.auth.sessions import fingerprint
 from node.auth.throttle import network
 from node.auth.wallet import LoggedIn
 from node.base import metrics
 from node.base.log import get_log
 from node.store import accounts, passkeys, web_sessions
 from node.store.accounts import Account
-from node.store.database import Database
 from node.store.passkeys import Passkey
 from node.store.security_events import SecurityEvent
 from node.store.transaction import Reading, Writing
@@ -86,28 +83,15 @@ class Passkeys:
     """Options out; logins, new passkeys and removals in.
 
     Args:
-        database: where passkeys and challenges are kept.
-        sessions: opens the session.
+        desk: what all logins stand on.
         site: what passkeys are made for.
-        blocks: the node's list of networks that are shut out; None asks none.
-        clock: unix seconds.
     """
 
-    def __init__(
-        self,
-        database: Database,
-        sessions: Sessions,
-        site: Site,
-        *,
-        blocks: Blocks | None = None,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        self._database = database
-        self._sessions = sessions
+    def __init__(self, desk: LoginDesk, site: Site) -> None:
+        self._database, self._sessions, self._clock = desk.database, desk.sessions, desk.clock
         self._site = site
-        self._clock = clock
-        self._challenges = Challenges(database, blocks, clock=clock)
-        self._additions = Challenges(database, clock=clock)  # by people who are logged in already
+        self._challenges = desk.challenges()
+        self._additions = Challenges(desk.database, clock=desk.clock)  # by people who are logged in already
 
     async def login_options(self, browser: str, peer: str) -> dict[str, Any] | Refusal:
         """What `navigator.credentials.get()` is to be asked, in its JSON form (`Challenges.issue`)."""

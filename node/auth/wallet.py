@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
 from identity import caip122, eip4361
-from node.auth.blocks import Blocks
-from node.auth.challenges import USED, Challenges
+from node.auth.challenges import USED, LoginDesk
 from node.auth.refusal import Reason, Refusal
-from node.auth.sessions import Sessions
 from node.auth.wallet_proof import Claim, Proved, WalletProofs, WalletSettings, read
 from node.store import accounts
 from node.store.accounts import Account
-from node.store.database import Database
 from node.store.transaction import Reading, Writing
 
 __all__ = ["Challenge", "LoggedIn", "WalletLogin", "WalletSettings"]
@@ -83,27 +78,15 @@ class WalletLogin:
     """Challenges out, sessions in.
 
     Args:
-        database: where nonces, wallets and sessions are kept.
-        sessions: opens the session.
+        desk: what all logins stand on.
         proofs: judges what was signed.
-        blocks: the node's list of networks that are shut out; None asks none.
-        clock: unix seconds.
     """
 
-    def __init__(
-        self,
-        database: Database,
-        sessions: Sessions,
-        proofs: WalletProofs,
-        *,
-        blocks: Blocks | None = None,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        self._database = database
-        self._sessions = sessions
+    def __init__(self, desk: LoginDesk, proofs: WalletProofs) -> None:
+        self._database, self._sessions = desk.database, desk.sessions
         self._proofs = proofs
         self.settings = proofs.settings
-        self._challenges = Challenges(database, blocks, clock=clock)
+        self._challenges = desk.challenges()
 
     async def challenge(self, browser: str, peer: str) -> Challenge | Refusal:
         """What is to be signed: good once, in this browser, within five minutes (`Challenges.issue`)."""

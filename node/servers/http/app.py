@@ -17,6 +17,7 @@ from identity.credentials.linked import Proofs
 from identity.oauth import metadata
 from node.anchor.witness import Memory, Witness
 from node.auth.app_passwords import AppPasswords
+from node.auth.challenges import LoginDesk
 from node.auth.consent import Consent
 from node.auth.contract_wallets import ContractWallets
 from node.auth.did_login import DidLogin
@@ -191,7 +192,7 @@ class WebApp:
     ) -> None:
         sessions = _sessions(database, gate, settings, clock)
         hasher, sealing = Hasher(), sealing or Sealing()
-        blocks, dids = gate.brake.blocks, resolver or DidResolver(None)
+        desk = LoginDesk(database, sessions, gate.brake.blocks, clock)
         proofs = WalletProofs(settings.wallet, contracts or ContractWallets({}), clock)
         app = Starlette(routes=list(ROUTES), exception_handlers=dict(HANDLERS))
         app.state.house = House(
@@ -199,12 +200,10 @@ class WebApp:
             gate=gate,
             settings=settings,
             sessions=sessions,
-            wallet=WalletLogin(database, sessions, proofs, blocks=blocks, clock=clock),
+            wallet=WalletLogin(desk, proofs),
             consent=Consent(database, proofs, settings.origin, clock=clock),
-            did_login=DidLogin(database, sessions, dids, settings.origin, proofs=linked, blocks=blocks, clock=clock),
-            passkeys=Passkeys(database, sessions, site, blocks=blocks, clock=clock)
-            if (site := settings.passkeys)
-            else None,
+            did_login=DidLogin(desk, resolver or DidResolver(None), settings.origin, proofs=linked),
+            passkeys=Passkeys(desk, settings.passkeys) if settings.passkeys else None,
             issuer=issuer,
             passwords=AppPasswords(database),
             password_login=PasswordLogin(database, sessions, gate, hasher, sealing=sealing, clock=clock),
@@ -220,9 +219,7 @@ class WebApp:
             witness=witness,
             memory=memory,
             oauth=oauth,
-            oidc=OidcLogin(database, sessions, oidc_providers, settings.origin, blocks=blocks, clock=clock)
-            if oidc_providers
-            else None,
+            oidc=OidcLogin(desk, oidc_providers, settings.origin) if oidc_providers else None,
         )
         self._guard = Guard(app, settings)
 

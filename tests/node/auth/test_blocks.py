@@ -9,7 +9,7 @@ import pytest
 from node.auth.app_passwords import AppPasswords
 from node.auth.blocks import BLOCKED, FAILURES, Blocks, Policy
 from node.auth.brake import Brake
-from node.auth.challenges import Challenges
+from node.auth.challenges import Challenges, LoginDesk
 from node.auth.contract_wallets import ContractWallets
 from node.auth.gate import Gate, Reason, Refusal
 from node.auth.sessions import Sessions
@@ -212,7 +212,7 @@ async def test_what_a_wallet_login_names_is_what_is_counted(database: Database, 
     blocks = Blocks(database, Policy(failures=3, names=3), clock)
     settings = WalletSettings("mail.waxseal.test", "https://mail.waxseal.test/login", frozenset({1}))
     proofs = WalletProofs(settings, ContractWallets({}), clock)
-    login = WalletLogin(database, Sessions(database, seconds=60), proofs, blocks=blocks, clock=clock)
+    login = WalletLogin(LoginDesk(database, Sessions(database, seconds=60), blocks, clock), proofs)
     for number in range(3):
         assert blocks.refusal(PEER) is None
         made = await login.challenge("browser", PEER)

@@ -18,7 +18,7 @@ from identity.jose import Signer
 from identity.refusal import Reason as ProofReason
 from identity.refusal import Refusal as ProofRefusal
 from node.auth.blocks import Blocks, Policy
-from node.auth.challenges import NONCE_SECONDS
+from node.auth.challenges import NONCE_SECONDS, LoginDesk
 from node.auth.did_login import DidLoggedIn, DidLogin
 from node.auth.refusal import Reason, Refusal
 from node.auth.sessions import Sessions, new_token
@@ -62,7 +62,7 @@ class Desk:
         self.now = float(START)
         self.resolver = Documents()
         self.sessions = Sessions(database, seconds=60, clock=lambda: self.now)
-        self.login = DidLogin(database, self.sessions, self.resolver, ORIGIN, clock=lambda: self.now)
+        self.login = DidLogin(LoginDesk(database, self.sessions, clock=lambda: self.now), self.resolver, ORIGIN)
         self.browser = new_token()
 
     async def nonce(self, browser: str = "", peer: str = PEER) -> str:
@@ -131,7 +131,8 @@ async def test_a_proof_is_good_once(desk: Desk, bound: Any) -> None:
 
 async def test_many_dids_of_strangers_shut_their_network_out(database: Database, desk: Desk) -> None:
     blocks = Blocks(database, Policy(failures=3, names=3), lambda: desk.now)
-    desk.login = DidLogin(database, desk.sessions, desk.resolver, ORIGIN, blocks=blocks, clock=lambda: desk.now)
+    common = LoginDesk(database, desk.sessions, blocks, lambda: desk.now)
+    desk.login = DidLogin(common, desk.resolver, ORIGIN)
     same = somebody()
     for _ in range(3):  # one name, however often, is somebody who mistook their key
         assert reason(await desk.send(token(same, await desk.nonce()))) == Reason.UNBOUND_DID

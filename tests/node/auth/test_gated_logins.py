@@ -15,6 +15,7 @@ from identity.did import keys, self_contained
 from identity.did.syntax import Did, parse
 from identity.gates.rule import parse_rule, write_rule
 from identity.jose import Signer
+from node.auth.challenges import LoginDesk
 from node.auth.contract_wallets import ContractWallets
 from node.auth.did_login import DidChallenge, DidLogin
 from node.auth.gate import Gate
@@ -48,12 +49,12 @@ def sessions(database: Database) -> Sessions:
 @pytest.fixture(params=["wallet", "did"])
 async def login(request: pytest.FixtureRequest, database: Database, sessions: Sessions, alice: Account) -> Login:
     if request.param == "wallet":
-        wallet = WalletLogin(database, sessions, WalletProofs(SETTINGS, ContractWallets({})))
+        wallet = WalletLogin(LoginDesk(database, sessions), WalletProofs(SETTINGS, ContractWallets({})))
         return lambda: by_wallet(wallet)
     did = parse(self_contained.key_did(keys.from_jwk({"kty": "OKP", "crv": "Ed25519", "x": KEY.as_dict()["x"]})))
     assert isinstance(did, Did)
     await database.write(lambda tx: accounts.bind(tx, alice.id, str(did)))
-    by_key = DidLogin(database, sessions, DidResolver(None), ORIGIN)
+    by_key = DidLogin(LoginDesk(database, sessions), DidResolver(None), ORIGIN)
     return lambda: by_did(by_key, Signer(did, did.id, KEY))
 
 
@@ -104,7 +105,7 @@ async def test_who_does_not_gets_no_session(login: Login, database: Database, ru
 
 async def test_who_proved_nothing_learns_of_no_gate(database: Database, sessions: Sessions, alice: Account) -> None:
     await gate(database, {"did": "did:web:else.example"})
-    stranger = WalletLogin(database, sessions, WalletProofs(SETTINGS, ContractWallets({})))
+    stranger = WalletLogin(LoginDesk(database, sessions), WalletProofs(SETTINGS, ContractWallets({})))
     found = await by_wallet(stranger, Wallet.from_key(b"\x07" * 32))
     assert isinstance(found, Refusal)
     assert found.reason not in {Reason.GATE_CLOSED, Reason.GATE_UNKNOWN}

@@ -24,6 +24,7 @@ from identity.gates.verdict import Truth
 from identity.jose import Signer
 from identity.refusal import Reason as ProofReason
 from identity.refusal import Refusal as ProofRefusal
+from node.auth.challenges import LoginDesk
 from node.auth.did_login import DidLoggedIn, DidLogin
 from node.auth.gates.evidence import KeptEvidence
 from node.auth.gates.holder import holder_of
@@ -105,8 +106,8 @@ class Desk:
     def __init__(self, database: Database, account: Account, ann: Wallet, issuer: Wallet) -> None:
         self.now, self.database, self.account, self.ann, self.issuer = float(START), database, account, ann, issuer
         resolver, proofs, clock = DidResolver(None), DidkitProofs(), lambda: self.now
-        sessions = Sessions(database, seconds=60, clock=clock)
-        self.login = DidLogin(database, sessions, resolver, ORIGIN, proofs=proofs, clock=clock)
+        desk = LoginDesk(database, Sessions(database, seconds=60, clock=clock), clock=clock)
+        self.login = DidLogin(desk, resolver, ORIGIN, proofs=proofs)
         self.evidence = KeptEvidence(database, Verifier(resolver, resolver, proofs), None, clock)
         self.browser = new_token()
 

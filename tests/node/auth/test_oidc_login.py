@@ -20,6 +20,7 @@ from joserfc.jwk import ECKey
 
 import identity.refusal
 from identity.oauth import pkce
+from node.auth.challenges import LoginDesk
 from node.auth.oidc_login import OidcLogin
 from node.auth.oidc_provider import OidcProvider, Told
 from node.auth.refusal import Reason, Refusal
@@ -150,7 +151,7 @@ async def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
         ]
         providers = [OidcProvider(one, PublicHttps()) for one in told]
         sessions = Sessions(database, seconds=3600, admit=admit)
-        yield Scene(database, ann, far, OidcLogin(database, sessions, providers, ORIGIN), shut)
+        yield Scene(database, ann, far, OidcLogin(LoginDesk(database, sessions), providers, ORIGIN), shut)
     await trio.to_thread.run_sync(far.server.shutdown)
     far.server.server_close()
 

@@ -11,7 +11,7 @@ from sqlalchemy import delete
 from identity.gates.rule import parse_rule, write_rule
 from identity.passkey import Assertion, Registration, Site
 from identity.refusal import Reason as Proof
-from node.auth.challenges import NONCE_SECONDS
+from node.auth.challenges import NONCE_SECONDS, LoginDesk
 from node.auth.gate import Gate
 from node.auth.gates.doorkeeper import Doorkeeper
 from node.auth.gates.evaluate import Evaluator
@@ -55,7 +55,7 @@ class Desk:
         self.database = database
         gate = Gate(database, Doorkeeper(database, Evaluator({}), 60.0))
         self.sessions = Sessions(database, seconds=3600, admit=gate.admit, clock=lambda: self.now)
-        self.passkeys = Passkeys(database, self.sessions, SITE, clock=lambda: self.now)
+        self.passkeys = Passkeys(LoginDesk(database, self.sessions, clock=lambda: self.now), SITE)
         self.browser = new_token()
 
     async def asker(self, account: Account) -> Asker:

@@ -11,7 +11,7 @@ from eth_account.messages import encode_defunct
 import identity.refusal
 from identity.eip4361 import parse
 from identity.refusal import Reason as Proof
-from node.auth.challenges import NONCE_SECONDS
+from node.auth.challenges import NONCE_SECONDS, LoginDesk
 from node.auth.contract_wallets import ContractWallets
 from node.auth.refusal import Reason, Refusal
 from node.auth.sessions import Sessions, new_token
@@ -49,7 +49,7 @@ def sessions(database: Database, clock: Clock) -> Sessions:
 
 @pytest.fixture
 def login(database: Database, sessions: Sessions, clock: Clock, alice: Account) -> WalletLogin:
-    return WalletLogin(database, sessions, WalletProofs(SETTINGS, ContractWallets({}), clock), clock=clock)
+    return WalletLogin(LoginDesk(database, sessions, clock=clock), WalletProofs(SETTINGS, ContractWallets({}), clock))
 
 
 @pytest.fixture

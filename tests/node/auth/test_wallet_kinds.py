@@ -17,6 +17,7 @@ from identity import contract_wallet, solana
 from identity.contract_wallet import Signature
 from identity.ethereum import keccak
 from identity.refusal import Reason as Proof
+from node.auth.challenges import LoginDesk
 from node.auth.consent import Consent, Deed
 from node.auth.contract_wallets import ContractWallets
 from node.auth.refusal import Reason, Refusal
@@ -54,7 +55,7 @@ class Scene:
 
     def __init__(self, database: Database, proofs: WalletProofs) -> None:
         self.database = database
-        self.login = WalletLogin(database, Sessions(database, seconds=3600), proofs)
+        self.login = WalletLogin(LoginDesk(database, Sessions(database, seconds=3600)), proofs)
         self.consent = Consent(database, proofs, ORIGIN)
         self.browser = new_token()
 

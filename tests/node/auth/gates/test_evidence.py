@@ -21,6 +21,7 @@ from identity.gates.verdict import Truth
 from identity.jose import Signer
 from identity.refusal import Reason as ProofReason
 from identity.refusal import Refusal as ProofRefusal
+from node.auth.challenges import LoginDesk
 from node.auth.did_login import DidLoggedIn, DidLogin
 from node.auth.gates.doorkeeper import Doorkeeper
 from node.auth.gates.evaluate import Evaluator
@@ -71,7 +72,7 @@ class Desk:
         self.evidence = evidence
         self.keeper = Doorkeeper(database, Evaluator({}, evidence), 600, clock=clock)
         sessions = Sessions(database, seconds=60, admit=self.keeper.login, clock=clock)
-        self.login = DidLogin(database, sessions, self.sources, ORIGIN, clock=clock)
+        self.login = DidLogin(LoginDesk(database, sessions, clock=clock), self.sources, ORIGIN)
         self.browser = new_token()
 
     def people(self, tx: Writing) -> None:

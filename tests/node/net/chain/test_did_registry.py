@@ -17,6 +17,7 @@ from identity.did.document import Document, Purpose
 from identity.did.syntax import Did
 from identity.jose import Signer
 from identity.refusal import Reason, Refusal
+from node.auth.challenges import LoginDesk
 from node.auth.did_login import DidLoggedIn, DidLogin
 from node.auth.refusal import Reason as LoginReason
 from node.auth.refusal import Refusal as LoginRefusal
@@ -265,7 +266,7 @@ async def test_an_answer_is_remembered_for_a_while(world: World) -> None:
 
 
 async def login(resolver: DidResolver, database: Database, signer: Signer) -> DidLoggedIn | LoginRefusal:
-    door = DidLogin(database, Sessions(database, seconds=60), resolver, "https://mail.waxseal.test")
+    door = DidLogin(LoginDesk(database, Sessions(database, seconds=60)), resolver, "https://mail.waxseal.test")
     challenge = await door.challenge("browser", "192.0.2.7")
     assert not isinstance(challenge, LoginRefusal)
     did = str(signer.did)
