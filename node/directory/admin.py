@@ -83,7 +83,7 @@ def note(tx: Writing, actor: Actor, kind: str, domain: Domain | None, target: st
     tenant = domain.tenant if domain else ""
     directory_changes.add(tx, DirectoryChange(int(time.time()), actor.name, tenant, kind, target, details[:500]))
     audit.record(tx, audit.Kind(kind), actor.name, target, {"tenant": tenant, "details": details})
-    if kind.startswith("domain-"):
+    if kind.startswith("domain-") or kind == "person-removed":  # whose gates went along
         policy.refresh(tx)
 
 
