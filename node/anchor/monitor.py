@@ -318,9 +318,12 @@ class LogMonitor:
                 self._folder.convict(evidence)
         for signed in seen.checkpoints:
             try:
-                await self._hold_against(self._verified(signed))
+                verified = self._verified(signed)
             except NoteError as error:  # anybody can make such a thing up; it says nothing of the log
                 log.warning("monitor.peer", peer=peer.url, origin=self.origin, error=str(error))
+                continue
+            async with self._finding(Kind.UNREACHABLE):  # each for itself: one that cannot be checked hides no other
+                await self._hold_against(verified)
 
     async def _hold_against(self, seen: Signed) -> None:
         known = self._known()
