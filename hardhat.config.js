@@ -20,6 +20,7 @@ const compiler = (evmVersion) => ({
 export default defineConfig({
   plugins: [hardhatEthers, hardhatMatchers, hardhatMocha],
   paths: { sources: "contracts", tests: "tests/contracts", artifacts: "build/hardhat", cache: "build/hardhat-cache" },
+  test: { mocha: { timeout: 300_000 } }, // the machine may be busy
   coverage: { skipFiles: ["contracts/test/**", "contracts/examples/**"] },
   networks: {
     chain: {

@@ -51,7 +51,7 @@ def run(node: Path, *arguments: str, **variables: str) -> subprocess.CompletedPr
         **variables,
     }
     command = [str(node), *arguments]
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600, check=False)
 
 
 def test_hardhat_tests_pass_offline_and_the_committed_artifact_is_current(node: Path) -> None:
