@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from node.anchor import merkle, tiles
 from node.anchor.tiles import ENTRIES, WIDTH, Tile, TileError
-from node.base.errors import Permanent
+from node.base.errors import Permanent, Temporary
 from node.store import packs, tree
 from node.store.database import Reading, Writing
 from node.store.packs import Pack
@@ -14,8 +14,8 @@ TILE_SIZE = WIDTH * merkle.HASH_SIZE
 BUNDLE_SIZE = WIDTH * (2 + ENTRY_SIZE)
 
 
-class TileLost(Permanent):
-    """A tile that was full and in the blob store is missing or damaged there; the text names it."""
+class TileLost(Temporary):
+    """A tile in the blob store is missing or damaged until somebody repairs it; the text names it."""
 
     def __init__(self, tile: Tile, why: str) -> None:
         super().__init__(f"the log's {tile.path} {why}: run `waxseal log check --repair`")

@@ -30,10 +30,9 @@ _NOT_YET = {**PUBLIC, "cache-control": "public, max-age=1"}
 
 async def tile(request: Request) -> Response:
     """GET /log/tile/<L>/<N>[.p/<W>] and /log/tile/entries/<N>[.p/<W>]; 404 for what the checkpoint does not cover."""
-    here = house(request)
-    wait = here.log_meter.take(peer(request))
-    if wait:
-        return answer_problem(request, TOO_FAST, {**PUBLIC, "retry-after": str(math.ceil(wait))})
+    here, refusal = house(request), too_fast(request)
+    if refusal is not None:
+        return refusal
     wanted = _wanted(request)
     note = await here.checkpoint() if wanted and here.checkpoint else None
     if wanted is None or note is None:
@@ -47,6 +46,12 @@ async def tile(request: Request) -> Response:
         log.error("log.tile_lost", tile=error.tile.path, error=str(error))  # noqa: TRY400 - an operator reads it
         return answer_problem(request, SHORTAGE, {**PUBLIC, "retry-after": "3600"})
     return Response(content, headers=_FULL if wanted.is_full else _PARTIAL, media_type="application/octet-stream")
+
+
+def too_fast(request: Request) -> Response | None:
+    """Count one request; the answer when its network's allowance is used up."""
+    wait = house(request).log_meter.take(peer(request))
+    return answer_problem(request, TOO_FAST, {**PUBLIC, "retry-after": str(math.ceil(wait))}) if wait else None
 
 
 def _wanted(request: Request) -> Tile | None:

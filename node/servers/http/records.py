@@ -11,7 +11,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from node.auth.refusal import Refusal
 from node.servers.http.house import answer_json, house, peer, visitor
-from node.servers.http.log_tiles import PUBLIC
+from node.servers.http.log_tiles import PUBLIC, too_fast
 from node.servers.http.problem import LOGIN_FIRST, NOT_FOUND, Problem, answer_problem, answer_refusal
 from node.store.accounts import Account
 
@@ -42,6 +42,9 @@ async def receipt(request: Request) -> Response:
 
 async def checkpoint(request: Request) -> Response:
     """GET /log/checkpoint: the latest signed tree head, as a C2SP note."""
+    refusal = too_fast(request)
+    if refusal is not None:
+        return refusal
     read = house(request).checkpoint
     note = None if read is None else await read()
     return answer_problem(request, _NO_CHECKPOINT) if note is None else PlainTextResponse(note, headers=_NEWEST)

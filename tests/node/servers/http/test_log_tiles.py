@@ -130,6 +130,7 @@ async def test_who_reads_too_fast_is_told_to_wait(web: Any, monkeypatch: pytest.
     async with web.client() as client:
         codes = [(await client.get("/log/tile/0/000")).status_code for _ in range(4)]
         assert codes == [200, 200, 200, 429]
+        assert (await client.get("/log/checkpoint")).status_code == 429
         answer = await client.get("/log/tile/0/000", headers={"accept": "application/json"})
         assert int(answer.headers["retry-after"]) > 60
         assert answer.json()["error"] == "too-fast"
