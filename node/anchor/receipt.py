@@ -7,14 +7,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from node.anchor import checkpoint, message_leaves, proof
+from node.anchor import checkpoint, message_leaves, proof, published
 from node.anchor.checkpoint import Checkpoint
 from node.anchor.keys import LogKeys
 from node.anchor.leaf import Direction, Leaf, Outcome
 from node.anchor.log import Log
 from node.anchor.proof import Proof
 from node.base.errors import WaxsealError
-from node.store import anchors
+from node.store import anchors, witnesses
 from node.store.anchors import Anchor
 from node.store.database import Reading
 
@@ -156,15 +156,15 @@ def make(tx: Reading, message_sha256: bytes, keys: LogKeys) -> Receipt | None:
     """The receipt of a message, or None when the log has no such message (or its salt was deleted).
 
     It leads to the earliest anchored checkpoint that holds the message, since that dates it best; a chain that holds
-    another one comes with a proof of its own. While there is none, it leads to a checkpoint of the log as it stands,
-    signed here and now.
+    another one comes with a proof of its own. While there is none, it leads to the earliest checkpoint that a witness
+    has cosigned, or else to one of the log as it stands, signed here and now.
     """
     found = message_leaves.find(tx, message_sha256)
     if not found:
         return None
     index, leaf = found[0]
     found_at = anchors.covering(tx, index)[:MAX_PLACES]
-    first = found_at[0].size if found_at else Log().size(tx)
+    first = found_at[0].size if found_at else witnesses.cosigned_size(tx, index) or Log().size(tx)
     return Receipt(
         version="waxseal.receipt/2",
         origin=keys.origin,
@@ -184,7 +184,8 @@ def make(tx: Reading, message_sha256: bytes, keys: LogKeys) -> Receipt | None:
 
 def _proof(tx: Reading, index: int, size: int, keys: LogKeys) -> str:
     log = Log()
-    signed = checkpoint.sign(Checkpoint(keys.origin, size, log.root(tx, size)), *keys.signers)
+    head = Checkpoint(keys.origin, size, log.root(tx, size))
+    signed = published.cosigned(tx, checkpoint.sign(head, *keys.signers))
     return Proof(index, tuple(log.inclusion_proof(tx, index, size)), signed).text
 
 

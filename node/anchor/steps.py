@@ -62,7 +62,7 @@ class Trust:
     Attributes:
         keys: of the log, older ones included. None leaves step 4 to the registry's keys, else unchecked.
         revoked: keys of the log whose signatures count no more.
-        keeper: the account that anchors; "" takes the receipt's word for it.
+        keepers: the accounts that anchor, which may differ from chain to chain; none takes the receipt's word for it.
         chains: open connections by EIP-155 id, each to the chain the verifier trusts to be that one.
         registry: asks for step 5.
         later: asks for step 7: a signed checkpoint, bare or with its consistency proof (C2SP tlog-witness's form).
@@ -73,7 +73,7 @@ class Trust:
 
     keys: tuple[NoteKey, ...] = ()
     revoked: tuple[NoteKey, ...] = ()
-    keeper: str = ""
+    keepers: tuple[str, ...] = ()
     chains: Mapping[int, Chain] = field(default_factory=dict)
     registry: RegistryAt | None = None
     later: str = ""

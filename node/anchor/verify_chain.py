@@ -51,8 +51,8 @@ async def chain(receipt: Receipt, paths: Sequence[Proof], trust: Trust) -> tuple
 
 async def _at(place: Place, head: Checkpoint, trust: Trust, standing: list[Standing]) -> tuple[bool | None, str]:
     """What one chain says of one place."""
-    if trust.keeper and trust.keeper.lower() != place.sender.lower():
-        return False, f"Anchored by {place.sender}, which is not the keeper's account {trust.keeper}."
+    if trust.keepers and not _is_one_of(trust.keepers, place.sender):
+        return False, f"Anchored by {place.sender}, which is not the keeper's account {' or '.join(trust.keepers)}."
     connection = trust.chains.get(place.chain_id)
     if connection is None:
         return None, f"Not checked: no connection to {place.chain} was given, or no server of it answers."
@@ -113,7 +113,8 @@ async def registry(
     if connection is None:
         return unchecked(5, f"no connection to eip155:{trust.registry.chain_id} was given"), ()
     try:
-        found = await _registration(receipt.origin, connection, trust.registry, trust.keeper)
+        account = _account(receipt, trust.registry, trust.keepers)
+        found = await registered.lookup(connection, trust.registry.contract, receipt.origin, account=account)
     except Temporary as error:
         return unchecked(5, str(error)), ()
     except (artifact.NoContract, RegistryError) as error:
@@ -131,9 +132,16 @@ async def registry(
     return _in_force(trust.registry.chain_id, found, periods[0], standing), keys
 
 
-async def _registration(origin: str, connection: Chain, where: RegistryAt, keeper: str) -> Registration | None:
-    account = where.account or keeper or None
-    return await registered.lookup(connection, where.contract, origin, account=account)
+def _account(receipt: Receipt, where: RegistryAt, keepers: Sequence[str]) -> str | None:
+    """Whose registration counts: the account asked for, else the keeper's on that chain, else whoever was first."""
+    if where.account or len(keepers) == 1:
+        return where.account or keepers[0]
+    senders = [place.sender for place in receipt.anchors if place.chain_id == where.chain_id]
+    return next((sender for sender in senders if _is_one_of(keepers, sender)), None)
+
+
+def _is_one_of(accounts: Sequence[str], account: str) -> bool:
+    return account.lower() in {one.lower() for one in accounts}
 
 
 def _in_force(chain_id: int, found: Registration, period: Period, standing: Sequence[Standing]) -> Step:

@@ -95,7 +95,7 @@ async def _follow(folder: Path, kept: list[Kept], room: Mailroom) -> list[Story]
     folders = Folders(folder)
     keys = open_keys(folders.keys, room.domain)
     async with Database.open(folders.database) as database, EmbeddedChain.open(folders.chain, None) as chain:
-        trust = Trust(keys=(keys.log_key,), keeper=keys.sender, chains={chain.chain_id: chain})
+        trust = Trust(keys=(keys.log_key,), keepers=(keys.sender,), chains={chain.chain_id: chain})
         stories = []
         for one in kept:
             cids = await _cids(database, one) if one.is_large else ()

@@ -6,7 +6,7 @@ import json
 import re
 import sys
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -19,18 +19,21 @@ from node.anchor import domain_word, registry, steps
 from node.anchor import receipt as receipts
 from node.anchor import verify as verification
 from node.anchor.cosignature import CosignatureKey
+from node.anchor.keys import LogKeys
 from node.anchor.log_source import LogSource
 from node.anchor.note import MAX_SIZE, NoteKey
 from node.anchor.receipt import Receipt
 from node.anchor.steps import RegistryAt, Step, Trust
+from node.base.config import Settings
 from node.base.config_places import is_near
-from node.base.errors import Permanent, WaxsealError
+from node.base.errors import ConfigError, Permanent, WaxsealError
 from node.cli.settings import existing_keys, load_settings
 from node.net.chain import embedded
 from node.net.chain.embedded import EmbeddedChain
 from node.net.chain.interface import Chain
 from node.net.chain.quorum import open_quorums
 from node.net.web_service import WebService
+from node.service.chains import signer_of
 from node.service.folders import Folders
 
 VERSION = "waxseal.verification/1"
@@ -46,7 +49,7 @@ class Options:
     config: Path | None
     keys: list[str]
     revoked: list[str]
-    keeper: str
+    keepers: list[str]
     rpc: list[str]
     registry: str
     account: str
@@ -68,7 +71,9 @@ def verify(
         typer.Option(help="The log's public key, as its operator's `waxseal log-key` prints it; repeat."),
     ] = None,
     revoked: Annotated[list[str] | None, typer.Option(help="A key of the log that counts no more; repeat.")] = None,
-    keeper: Annotated[str, typer.Option(help="The account that anchors, as the log's operator names it.")] = "",
+    keeper: Annotated[
+        list[str] | None, typer.Option(help="An account that anchors, as the log's operator names it; repeat.")
+    ] = None,
     rpc: Annotated[
         list[str] | None,
         typer.Option(help="A JSON-RPC server of a chain; repeat: two thirds of a chain's servers must agree."),
@@ -95,7 +100,7 @@ def verify(
     Exit code 0: all that were asked for hold; 1: one does not hold; 2: unreadable; 3: not all could be checked.
     """
     options = Options(
-        *(config, log_key or [], revoked or [], keeper, rpc or [], registry_at, account, later, log),
+        *(config, log_key or [], revoked or [], keeper or [], rpc or [], registry_at, account, later, log),
         *(witness or [], witnesses),
     )
     try:
@@ -144,24 +149,27 @@ async def _trust(claim: Receipt, options: Options) -> AsyncIterator[Trust]:
     where = registry_of(options.registry, "" if options.account == "dns" else options.account)
     if where and options.account == "dns":
         where = replace(where, account=await _of_domain(claim.origin, where.chain_id))
-    keys, keeper = [NoteKey.parse(text) for text in options.keys], _account(options.keeper, "--keeper")
+    keys, keepers = [NoteKey.parse(text) for text in options.keys], options.keepers
+    for account in keepers:
+        _account(account, "--keeper")
     for url in options.rpc:
         _check_address(url, "--rpc")
     if options.needed > len(options.witnesses):
         raise Permanent(f"--witnesses {options.needed} asks for more than the {len(options.witnesses)} that are named")
     wanted = {place.chain_id for place in claim.anchors} | ({where.chain_id} if where else set())
     async with AsyncExitStack() as stack:
-        chains: dict[int, Chain] = dict(await stack.enter_async_context(open_quorums(options.rpc, wanted)))
-        if options.config:
-            settings = load_settings(options.config)
+        settings = load_settings(options.config) if options.config else None
+        servers = options.rpc or (_own_servers(settings) if settings else [])
+        chains: dict[int, Chain] = dict(await stack.enter_async_context(open_quorums(servers, wanted)))
+        if settings is not None:
             own = existing_keys(settings)
-            keys, keeper = [*keys, own.log_key], keeper or own.sender
+            keys, keepers = [*keys, *own.log_keys], keepers or _own_accounts(settings, own)
             chain = await stack.enter_async_context(EmbeddedChain.open(Folders(settings.data).chain, None))
             chains.setdefault(embedded.CHAIN_ID, chain)
         yield Trust(
             keys=tuple(keys),
             revoked=tuple(NoteKey.parse(text) for text in options.revoked),
-            keeper=keeper,
+            keepers=tuple(keepers),
             chains=chains,
             registry=where,
             later=_read(options.later, 2 * MAX_SIZE).decode("utf-8", "replace") if options.later else "",
@@ -169,6 +177,20 @@ async def _trust(claim: Receipt, options: Options) -> AsyncIterator[Trust]:
             witnesses=tuple(CosignatureKey.parse(text) for text in options.witnesses),
             witnesses_needed=options.needed,
         )
+
+
+def _own_servers(settings: Settings) -> list[str]:
+    """Whom the node itself asks about the chains it anchors on."""
+    return [url for chain in settings.anchor.chains.values() for url in chain.rpc]
+
+
+def _own_accounts(settings: Settings, keys: LogKeys) -> list[str]:
+    """The accounts that anchor for this node; one whose key is not at hand here is left out."""
+    found = [keys.sender]
+    for name, chain in settings.anchor.chains.items():
+        with suppress(ConfigError):
+            found.append(signer_of(name, chain, keys).address)
+    return list(dict.fromkeys(found))
 
 
 async def _log(stack: AsyncExitStack, url: str) -> LogSource:

@@ -816,7 +816,7 @@ class Period:
     revoked: bool
 
 
-def periods_of(chain: Chain, contract: str, origin: str, account: str | None) -> tuple[str, list[Period]]:
+def periods_of(chain: Chain, contract: str, origin: str, account: str) -> tuple[str, list[Period]]:
     """The account that speaks for the log (the first that registered it, unless named), and its keys, newest first."""
     if not has_code(chain, contract, REGISTRY_CODE):
         raise Unreadable(f"there is no Registry contract at {contract}")
@@ -851,7 +851,7 @@ class Trust:
 
     keys: list[Key] = field(default_factory=list)
     revoked: list[Key] = field(default_factory=list)
-    keeper: str = ""
+    keepers: list[str] = field(default_factory=list)
     urls: list[str] = field(default_factory=list)
     registry: str = ""  # chain, or chain:contract
     account: str = ""
@@ -952,7 +952,7 @@ class Verifier:
             return Step(5, None, f"Not checked: no server of {caip} was given.")
         try:
             place = "0x" + contract if contract else REGISTRY
-            account, periods = periods_of(chain, place, self.receipt.origin, self.trust.account or self.trust.keeper)
+            account, periods = periods_of(chain, place, self.receipt.origin, self.speaker(number))
         except Unknown as error:
             return Step(5, None, f"Not checked: {error}.")
         except Unreadable as error:
@@ -969,6 +969,13 @@ class Verifier:
         if not all(signers):
             return Step(5, False, f"The key that signed the checkpoint is none that {account} has registered.")
         return self.in_force(number, account, signers[0][0])
+
+    def speaker(self, chain: int) -> str:
+        """Whose registration counts: the account asked for, else the keeper's on that chain, else "": the first."""
+        if self.trust.account or len(self.trust.keepers) == 1:
+            return self.trust.account or self.trust.keepers[0]
+        senders = [place.sender for place in self.receipt.places if place.chain == chain]
+        return next((sender for sender in senders if sender.lower() in self.trust.keepers), "")
 
     def in_force(self, chain: int, account: str, period: Period) -> Step:
         """Whether the key was in force when the checkpoint was anchored, or still is."""
@@ -1003,9 +1010,8 @@ class Verifier:
     def at_place(self, place: Place, note: Note) -> tuple[bool | None, str]:
         """What one chain says of one place."""
         where = f"eip155:{place.chain}, contract {place.contract}"
-        keeper = self.trust.keeper
-        if keeper and keeper.lower() != place.sender.lower():
-            return False, f"Anchored by {place.sender}, which is not the keeper's account {keeper}."
+        if self.trust.keepers and place.sender.lower() not in self.trust.keepers:
+            return False, f"Anchored by {place.sender}, which is not an account of the keeper's."
         chain = self.connection(place.chain)
         if chain is None:
             return None, f"Not checked: no server of eip155:{place.chain} was given, or none answers."
@@ -1177,7 +1183,7 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     many: dict[str, Any] = {"action": "append", "default": []}
     parser.add_argument("--log-key", **many, help="the log's public key, from its operator (repeat for older keys)")
     parser.add_argument("--revoked", **many, help="a key of the log that must not be believed (repeat)")
-    parser.add_argument("--keeper", default="", help="the account that anchors, from the log's operator")
+    parser.add_argument("--keeper", **many, help="an account that anchors, from the log's operator (repeat)")
     parser.add_argument("--rpc", **many, help="a JSON-RPC server of a chain (repeat: two thirds must agree)")
     parser.add_argument(
         "--registry", default="", help="the registry's chain: eip155:1, or eip155:1:0x... for its address"
@@ -1209,9 +1215,9 @@ def read_file(path: str, limit: int) -> bytes:
 
 def trust_of(options: argparse.Namespace) -> Trust:
     """The options, read."""
-    for name in ("keeper", "account"):
-        if not re.fullmatch(r"(?:0x[0-9a-fA-F]{40})?", getattr(options, name)):
-            raise Unreadable(f"--{name} is an account: 0x and 40 hexadecimal digits")
+    for account in filter(None, [*options.keeper, options.account]):
+        if not re.fullmatch(r"0x[0-9a-fA-F]{40}", account):
+            raise Unreadable("--keeper and --account take an account: 0x and 40 hexadecimal digits")
     if not re.fullmatch(r"(?:eip155:[1-9][0-9]{0,18}(?::0x[0-9a-fA-F]{40})?)?", options.registry):
         raise Unreadable("--registry is eip155:1 or eip155:1:0x...")
     if len(options.rpc) > 16 or not 0 <= options.witnesses <= len(options.witness):
@@ -1219,7 +1225,7 @@ def trust_of(options: argparse.Namespace) -> Trust:
     return Trust(
         [Key.parse(text, 1) for text in options.log_key],
         [Key.parse(text, 1) for text in options.revoked],
-        options.keeper,
+        [account.lower() for account in options.keeper],
         [check_url(url) for url in options.rpc],
         options.registry,
         options.account,

@@ -45,7 +45,7 @@ class Case:
 
     def trust(self, **changes: object) -> Trust:
         chains = {self.chain.chain_id: self.chain}
-        trust = Trust(keys=(self.keys.log_key,), keeper=self.keys.sender, chains=chains)
+        trust = Trust(keys=(self.keys.log_key,), keepers=(self.keys.sender,), chains=chains)
         return replace(trust, **changes)  # type: ignore[arg-type]
 
     async def steps(self, **changes: object) -> tuple[Step, ...]:
@@ -113,7 +113,7 @@ async def test_all_steps_hold(case: Case) -> None:
     assert (case.receipt.index, case.receipt.checkpoint.size) == (4, 7)  # the earliest anchor dates it best
     again = receipt.parse(case.receipt.to_json())
     assert again == case.receipt
-    assert results(await verify(case.message, again, case.trust(keeper=""))) == [True] * 5
+    assert results(await verify(case.message, again, case.trust(keepers=()))) == [True] * 5
     assert result(await case.steps()) is Result.HOLDS
 
 
@@ -236,7 +236,7 @@ async def test_another_account_can_anchor_but_is_named(case: Case, tmp_path: Pat
     other = open_keys(tmp_path / "other", "waxseal.test")
     place = case.receipt.anchors[0].model_copy(update={"sender": other.sender})
     claim = case.receipt.model_copy(update={"anchors": (place,)})
-    steps = await verify(case.message, claim, case.trust(keeper=""))
+    steps = await verify(case.message, claim, case.trust(keepers=()))
     assert results(steps) == [True, True, True, True, False]
     assert other.sender in steps[5].words
 

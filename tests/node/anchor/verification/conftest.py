@@ -58,7 +58,7 @@ class World:
 
     def trust(self, **changes: Any) -> Trust:
         """What a verifier brings along at the least."""
-        trust = Trust(keys=(self.keys.log_key,), keeper=self.keys.sender, chains={self.chain.chain_id: self.chain})
+        trust = Trust(keys=(self.keys.log_key,), keepers=(self.keys.sender,), chains={self.chain.chain_id: self.chain})
         return replace(trust, **changes)
 
     @property

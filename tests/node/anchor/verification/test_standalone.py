@@ -58,7 +58,7 @@ async def both(world: Any, alone: Any, text: str, options: dict[str, list[str]],
         trust = Trust(
             keys=tuple(map(NoteKey.parse, options.get("log-key", []))),
             revoked=tuple(map(NoteKey.parse, options.get("revoked", []))),
-            keeper="".join(options.get("keeper", [])),
+            keepers=tuple(options.get("keeper", [])),
             chains=dict(chains),
             registry=RegistryAt(31337, world.registry) if "registry" in options else None,
             later=await trio.Path(options["later"][0]).read_text() if "later" in options else "",
