@@ -147,3 +147,18 @@ def test_mistakes_are_told(waxseal, place, busy, arguments: tuple[str, ...], wor
     said = waxseal("audit", *arguments, *(() if arguments[0] == "verify" else ("-c", place.config)))
     assert said.code != 0
     assert words in said.words
+
+
+def test_a_running_nodes_trail_holds(waxseal, node, note, tmp_path: Path) -> None:
+    """Beside the running node: its policy, its keys, its people's first passwords, and the log that it signs."""
+    assert waxseal("send", note, "--to", "alice@waxseal.test", "--server", node.smtp).code == 0
+    said = waxseal("audit", "verify", "-c", node.config)
+    assert (said.code, "DOES NOT HOLD" in said.out) == (0, False)
+    kinds = {line.split("\t")[2] for line in waxseal("audit", "list", "-c", node.config).out.splitlines()}
+    assert {"policy-changed", "key-in-use", "person-added", "identity-bound", "app-password-made"} <= kinds
+    file = tmp_path / "trail.jsonl"
+    assert waxseal("audit", "export", "-o", file, "-c", node.config).code == 0
+    key = waxseal("log-key", "-c", node.config).out.strip()
+    said = waxseal("audit", "verify", file, "--log-key", key)
+    assert said.code == 0
+    assert "is missing" not in said.out
