@@ -201,6 +201,27 @@ async def test_the_program_itself(world: Any, alone: Any, tmp_path: Path) -> Non
         assert (await run(*bad)).returncode == 2
 
 
+async def test_the_command_says_the_same_by_the_same_options(
+    public: Any, alone: Any, everything: dict[str, list[str]], tmp_path: Path
+) -> None:
+    """`waxseal verify` and the file, as people call them: the same options, the same JSON but for the words."""
+    message, claim = tmp_path / "m.mbox", tmp_path / "r.json"
+    message.write_bytes(b"From - Sat Nov 21 2026\n" + public.message.replace(b"\r\n", b"\n") + b"\n")
+    claim.write_text(public.cosigned(3).to_json())
+    options = [part for name, values in everything.items() for value in values for part in (f"--{name}", value)]
+    options += ["--keeper", "0x" + "12" * 20, "--witnesses", "2", "--json"]  # a second account, of another chain
+    pipes: dict[str, Any] = {"capture_stdout": True, "capture_stderr": True, "check": False}
+    by_file = [sys.executable, "-I", "-S", str(alone.path), str(message), str(claim), *options]
+    by_command = [sys.executable, "-m", "node", "verify", str(message), "--receipt", str(claim), *options]
+    said = [await trio.run_process(command, **pipes) for command in (by_file, by_command)]
+    assert [one.returncode for one in said] == [0, 0], said
+    mine, theirs = [json.loads(one.stdout) for one in said]
+    for step in (*mine["steps"], *theirs["steps"]):
+        assert (step["holds"], step["asked"]) == (True, True)
+        del step["words"]
+    assert mine == theirs
+
+
 def test_its_constants_are_the_contracts(module: ModuleType) -> None:
     assert hashlib.sha256(tree_heads.deployed_code()).hexdigest() == module.HEADS_CODE
     assert tree_heads.HEAD.hex() == module.HEAD
