@@ -13,9 +13,9 @@ import trio
 from node.base import metrics
 from node.base.errors import RemoteProtocolError, WaxsealError
 from node.base.log import get_log
-from node.checks.breaker import Breaker, Event
 from node.checks.opinion import Opinion, Reason
 from node.checks.panel import Subject
+from node.net.breaker import Breaker, Event
 
 log = get_log(__name__)
 T = TypeVar("T")

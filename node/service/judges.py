@@ -11,7 +11,6 @@ from node.base.config import Settings
 from node.base.config_opinions import Daemon, LanguageModel
 from node.base.errors import ConfigError
 from node.base.log import get_log
-from node.checks.breaker import Breaker
 from node.checks.clamav import ClamAv
 from node.checks.classifier import ContentClassifier
 from node.checks.context import Surroundings
@@ -23,6 +22,7 @@ from node.checks.panel import ContentCheck, Panel, Review
 from node.checks.rspamd import Rspamd
 from node.checks.spamassassin import SpamAssassin
 from node.checks.threat import ThreatReview
+from node.net.breaker import Breaker
 from node.net.chat import ChatClient
 from node.net.clamd import ClamdClient
 from node.net.rspamd import RspamdClient

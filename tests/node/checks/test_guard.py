@@ -10,10 +10,10 @@ import trio
 import trio.testing
 
 from node.base.errors import LocalProtocolError, Permanent, RemoteProtocolError, Temporary
-from node.checks.breaker import Breaker, Patience, State
 from node.checks.guard import External, Guard, NotAsked
 from node.checks.opinion import Opinion, Reason
 from node.checks.panel import Subject
+from node.net.breaker import Breaker, Patience, State
 
 pytestmark = pytest.mark.anyio
 SUBJECT = Subject(b"Subject: hello\r\n\r\nhello\r\n", 25, "a@example.org", ("b@example.org",), "192.0.2.1")

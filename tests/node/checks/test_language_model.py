@@ -15,11 +15,11 @@ import structlog
 import trio
 
 from node.base.config_opinions import LanguageModel
-from node.checks.breaker import Breaker, Patience, State
 from node.checks.guard import Guard
 from node.checks.language_model import KINDS, SIGNS, Judgement, SecondOpinion
 from node.checks.opinion import Opinion, Reason, Verdict
 from node.checks.panel import Panel, Subject
+from node.net.breaker import Breaker, Patience, State
 from node.net.chat import MAX_ANSWER, ChatClient
 
 pytestmark = pytest.mark.anyio

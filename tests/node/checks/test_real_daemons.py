@@ -15,13 +15,13 @@ from node.base.config_opinions import ClamAv as ClamAvSettings
 from node.base.config_opinions import Rspamd as RspamdSettings
 from node.base.config_opinions import SpamAssassin as SpamAssassinSettings
 from node.base.config_places import Place
-from node.checks.breaker import Breaker, State
 from node.checks.clamav import ClamAv
 from node.checks.guard import Asks, External, Guard
 from node.checks.opinion import Opinion, Reason
 from node.checks.panel import Subject
 from node.checks.rspamd import Rspamd
 from node.checks.spamassassin import SpamAssassin
+from node.net.breaker import Breaker, State
 from node.net.clamd import ClamdClient
 from node.net.rspamd import RspamdClient
 from node.net.spamd import SpamdClient

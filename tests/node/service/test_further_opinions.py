@@ -13,7 +13,7 @@ import structlog
 import trio
 
 from node.base.config import Settings
-from node.checks.breaker import Patience
+from node.net.breaker import Patience
 
 pytestmark = pytest.mark.anyio
 OpenNode = Callable[..., Any]

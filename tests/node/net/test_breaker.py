@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 
-from node.checks.breaker import NEXT, Breaker, Event, Patience, State, Ticket
+from node.net.breaker import NEXT, Breaker, Event, Patience, State, Ticket
 
 
 @dataclass
