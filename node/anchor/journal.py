@@ -32,6 +32,11 @@ class StoredJournal:
         raws = await self._database.read(lambda tx: anchors.pending(tx, self._chain, self._sender))
         return [Signed(parse_signed(raw)[0], raw) for raw in raws]
 
+    async def of(self, nonce: int) -> Sequence[Signed]:
+        """See `Journal`."""
+        raws = await self._database.read(lambda tx: anchors.signed(tx, self._chain, self._sender, nonce))
+        return [Signed(parse_signed(raw)[0], raw) for raw in raws]
+
     async def put(self, signed: Signed) -> None:
         """See `Journal`."""
         of, hash, raw = signed.transaction, signed.hash, signed.raw

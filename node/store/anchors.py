@@ -106,6 +106,9 @@ _PUT_TX = Statement(adding(_TX, "id"))
 _PENDING = Statement(
     select(_TX.c.raw).where(same(_TX.c.chain), same(_TX.c.sender), same(_TX.c.state)).order_by(_TX.c.nonce, _TX.c.id)
 )
+_SIGNED = Statement(
+    select(_TX.c.raw).where(same(_TX.c.chain), same(_TX.c.sender), same(_TX.c.nonce)).order_by(_TX.c.id)
+)
 _OVER = Statement(
     update(_TX)
     .where(same(_TX.c.chain, "on"), same(_TX.c.sender, "by"), same(_TX.c.nonce, "number"))
@@ -188,6 +191,11 @@ def put_signed(tx: Writing, chain: int, sender: str, nonce: int, hash: bytes, to
 def pending(tx: Reading, chain: int, sender: str) -> list[bytes]:
     """What was signed and has not come to an end: raw transactions, by nonce, older variants first."""
     return [raw for (raw,) in tx.execute(_PENDING, chain=chain, sender=sender, state=State.PENDING.value)]
+
+
+def signed(tx: Reading, chain: int, sender: str, nonce: int) -> list[bytes]:
+    """All that was signed for a nonce: raw transactions, older variants first."""
+    return [raw for (raw,) in tx.execute(_SIGNED, chain=chain, sender=sender, nonce=nonce)]
 
 
 def over(  # noqa: PLR0917

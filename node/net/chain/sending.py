@@ -30,7 +30,7 @@ from node.net.chain.transaction import Transaction, checksummed
 
 log = get_log(__name__)
 
-ROUNDS = 3  # how often a nonce may be gone when we come
+ROUNDS = 8  # how often a nonce may be gone when we come
 SURE = 3  # looks at a nonce that is used up, and none of ours in a block: servers behind one address disagree at times
 _KNOWN = ("already known", "known transaction", "already imported", "already in", "alreadyexists")
 _USED = ("nonce too low", "oldnonce", "nonce is too low", "already used")
@@ -68,6 +68,9 @@ class Journal(Protocol):
     async def pending(self) -> Sequence[Signed]:
         """What has not come to an end, by nonce, older variants of a nonce first."""
 
+    async def of(self, nonce: int) -> Sequence[Signed]:
+        """Everything signed for one nonce, whatever became of it, older variants first."""
+
     async def put(self, signed: Signed) -> None:
         """Keep a signed transaction: on disk before this returns."""
 
@@ -89,6 +92,10 @@ class Memory:
     async def pending(self) -> Sequence[Signed]:
         """See `Journal`."""
         return [one for one in self._signed.values() if one.transaction.nonce not in self._done]
+
+    async def of(self, nonce: int) -> Sequence[Signed]:
+        """See `Journal`."""
+        return [one for one in self._signed.values() if one.transaction.nonce == nonce]
 
     async def put(self, signed: Signed) -> None:
         """See `Journal`."""
@@ -137,11 +144,11 @@ class Sending:
     async def send(self, to: str | None, data: bytes) -> TxResult:
         """See `interface.Chain`."""
         async with self._turn:
-            await self._settle()
             for _ in range(ROUNDS):
+                await self._settle()
                 signed = await self._new(to, data)
-                found = await self._drive([signed])
-                if found is not None:
+                found = None if signed is None else await self._drive([signed])
+                if found is not None and signed is not None and await self._is(found, signed.transaction):
                     return found
         raise Rival(
             f"somebody else sends in the name of {self._signer.address}, faster than this node: give each node a key "
@@ -169,12 +176,20 @@ class Sending:
             except Reverted as error:  # it is over all the same; whoever wanted it asks the contract anyway
                 log.warning("chain.reverted", chain=self._chain_id, nonce=nonce, error=str(error))
 
-    async def _new(self, to: str | None, data: bytes) -> Signed:
+    async def _is(self, found: TxResult, wanted: Transaction) -> bool:
+        """Whether what a block holds is what was to be sent: a command of the same node may have sent beside us."""
+        of = next(one.transaction for one in await self._journal.of(wanted.nonce) if one.hash == found.hash)
+        return (of.to, of.data) == (wanted.to, wanted.data)
+
+    async def _new(self, to: str | None, data: bytes) -> Signed | None:
+        """A new transaction, in the journal; None: a command of this node has one under way, which ends first."""
         sender = self._signer.address
         body = {"from": sender, "data": hexed(data), **({"to": to} if to else {})}
         gas = await self._servers.ask(number, "eth_estimateGas", body)  # what would revert is refused here, unsent
         nonce = await self._nonce("latest")
         if await self._nonce("pending") > nonce:
+            if await self._journal.of(nonce):
+                return None
             raise Rival(self._rival_words(nonce))
         offer = (await fees.market(self._servers)).offer(self._rules.cap)
         gas += gas // 4
@@ -211,6 +226,7 @@ class Sending:
                     break
                 if await self._nonce("latest") > nonce:
                     missing += 1
+                    variants[:] = await self._journal.of(nonce)  # with what a command of this node signed meanwhile
                 elif trio.current_time() >= self._since[nonce] + self._rules.stuck_seconds:
                     await self._replace(variants)
                     continue  # a chain that makes a block at once has it already
@@ -241,7 +257,7 @@ class Sending:
         await self._journal.finish(nonce, result, failed)
         self._since.pop(nonce, None)
 
-    async def _tell(self, variants: Sequence[Signed]) -> bool:
+    async def _tell(self, variants: list[Signed]) -> bool:
         """Hand the newest variant to the servers. False: it offers too little to be taken at all.
 
         Raises:
@@ -258,9 +274,7 @@ class Sending:
             if any(part in words for part in _TOO_CHEAP):
                 return False
             if any(part in words for part in _UNDERPRICED):
-                if len(variants) == 1 and "replacement" in words:
-                    raise Rival(self._rival_words(newest.transaction.nonce)) from None
-                return False
+                return await self._outbid(variants, words)
             if any(part in words for part in _POOR):
                 need = newest.transaction.cost
                 raise Temporary(
@@ -269,6 +283,15 @@ class Sending:
                 ) from None
             raise
         return True
+
+    async def _outbid(self, variants: list[Signed], words: str) -> bool:
+        """Somebody offers more for this nonce, or it is too little for anybody: as `_tell`."""
+        if len(variants) > 1 or "replacement" not in words:
+            return False
+        variants[:] = await self._journal.of(variants[0].transaction.nonce)
+        if len(variants) == 1:
+            raise Rival(self._rival_words(variants[0].transaction.nonce))
+        return True  # a command of this node was faster: it is waited for
 
     def _rival_words(self, nonce: int) -> str:
         return (
