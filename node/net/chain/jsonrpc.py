@@ -50,7 +50,7 @@ class JsonRpcChain:
         """
         signer = KeySigner(signer) if isinstance(signer, bytes) else signer
         async with Servers.open([urls] if isinstance(urls, str) else urls, chain_id) as servers:
-            await servers.ask(number, "eth_chainId")
+            await servers.find()
             account = Sending(servers, chain_id, signer, journal or Memory(), rules or Rules()) if signer else None
             yield cls(servers, chain_id, signer, account)
 

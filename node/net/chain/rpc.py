@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import ssl
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from functools import cache
 from typing import Any, TypeVar
@@ -154,13 +154,20 @@ class Servers:
             OtherChain: no server serves this chain.
             Away: none answers.
         """
+        return await self._first(lambda server: server.ask(read, method, *params))
+
+    async def find(self) -> None:
+        """Make sure that a server of the chain answers; raises as `ask`."""
+        await self._first(_nothing_more)
+
+    async def _first(self, work: Callable[[Server], Awaitable[T]]) -> T:
         failure: Temporary | None = None
         for server in self._in_order():
             try:
                 if server not in self._checked:
                     await server.check()
                     self._checked.add(server)
-                answer = await server.ask(read, method, *params)
+                answer = await work(server)
             except OtherChain as error:
                 self._leave_out(server, error)
             except Away as error:
@@ -187,6 +194,10 @@ class Servers:
     def _leave_out(self, server: Server, error: OtherChain) -> None:
         self._wrong[server] = error
         log.error("chain.other_chain", chain=self._chain, server=server.host, reason=str(error))
+
+
+async def _nothing_more(_server: Server) -> None:
+    """Which chain it serves was asked before."""
 
 
 @cache
