@@ -16,12 +16,10 @@ Whatever does not hold is a finding. Evidence of a fork is written down, and is 
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
 import trio
@@ -29,6 +27,7 @@ import trio
 from node.anchor import checkpoint, cosignature, fork, merkle, tree_heads
 from node.anchor.checkpoint import Checkpoint
 from node.anchor.cosignature import CosignatureKey
+from node.anchor.findings import ALARMS, Finding, Kind
 from node.anchor.fork import Fork
 from node.anchor.log_source import LogSource
 from node.anchor.monitor_state import LogFolder
@@ -45,34 +44,6 @@ log = get_log(__name__)
 
 CHAIN_SECONDS = 60.0
 Failures = (WaxsealError, OSError, trio.TooSlowError)
-
-
-class Kind(StrEnum):
-    """What a look may find; a closed list."""
-
-    FORK = "fork"  # the log has signed two histories: there is evidence
-    INCONSISTENT = "inconsistent"  # its own hashes or entries do not lead to the root it signed
-    ANCHOR = "anchor"  # the chain holds another root for that size
-    UNSIGNED = "unsigned"  # what is served is not signed by the log's key, or about another log
-    BACKWARDS = "backwards"  # it shows fewer entries than it did
-    BEHIND = "behind"  # others, or the chain, know more of it than it shows
-    UNWITNESSED = "unwitnessed"
-    STALE = "stale"  # it has not grown for too long
-    UNANCHORED = "unanchored"  # entries have waited for an anchor for too long
-    UNREACHABLE = "unreachable"  # it could not be asked
-
-
-ALARMS = frozenset({Kind.FORK, Kind.INCONSISTENT, Kind.ANCHOR, Kind.UNSIGNED, Kind.BACKWARDS})
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something that does not hold; `evidence` is the file written about it."""
-
-    origin: str
-    kind: Kind
-    words: str
-    evidence: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +96,7 @@ class LogMonitor:
         folder: what the monitor remembers; read here.
         peers: who is asked what they saw.
         place: its anchors; None does not look at a chain.
+        registered: asks the registry for the log's key in force; for a log that has changed its key meanwhile.
         clock: unix seconds.
     """
 
@@ -137,6 +109,7 @@ class LogMonitor:
         *,
         peers: Sequence[Peer] = (),
         place: AnchorPlace | None = None,
+        registered: Callable[[], Awaitable[NoteKey | None]] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.origin = keys[0].name
@@ -146,6 +119,7 @@ class LogMonitor:
         self._demands = demands
         self._peers = tuple(peers)
         self._place = place
+        self._registered = registered
         self._clock = clock
         self._state = folder.load()
         self._rebuilt = Rebuilt(folder.hashes) if demands.rebuild else None
@@ -203,10 +177,8 @@ class LogMonitor:
     async def _follow(self) -> None:
         served = await self._source.checkpoint()
         checkpoint.read(served)  # a proxy's error page is no word of the log's
-        try:
-            new = self._verified(served)
-        except NoteError as error:
-            self._report(Kind.UNSIGNED, f"what the log serves is no checkpoint of its own: {error}")
+        new = await self._signed_by_log(served)
+        if new is None:
             return
         now = int(self._clock())
         self._state.seen, self._shown = now, new.head.size
@@ -222,6 +194,30 @@ class LogMonitor:
         if known is None or new.head.size > known.head.size:
             self._state.grown = now
         self._state.head = new.note
+
+    async def _signed_by_log(self, served: str) -> Signed | None:
+        """The checkpoint, when a key that is known, or one that the registry has in force now, has signed it."""
+        for last in (False, True):
+            try:
+                return self._verified(served)
+            except NoteError as error:
+                if last or not await self._learn_key():
+                    self._report(Kind.UNSIGNED, f"what the log serves is no checkpoint of its own: {error}")
+                    return None
+        return None
+
+    async def _learn_key(self) -> bool:
+        """Ask the registry for a new key of the log; True when there is one."""
+        key = None
+        if self._registered is not None:
+            async with self._finding(Kind.UNREACHABLE):
+                with trio.fail_after(CHAIN_SECONDS):
+                    key = await self._registered()
+        if key is None or key in self._keys:
+            return False
+        log.info("monitor.new_key", origin=self.origin, key=str(key))
+        self._keys = (*self._keys, key)
+        return True
 
     async def _go_backwards(self, known: Signed, new: Signed) -> None:
         """Fewer entries than before: an old view, or another history? The former log may no longer be there to ask."""
@@ -376,16 +372,6 @@ class LogMonitor:
         if waiting is not None and state.unanchored and now - state.unanchored > waiting:
             words = f"{self.size - state.anchored} entries have waited for an anchor"
             self._report(Kind.UNANCHORED, f"{words} for {_hours(now - state.unanchored)}")
-
-
-def as_json(findings: Iterable[Finding]) -> str:
-    """Findings as one line of JSON."""
-    rows = [
-        {"origin": one.origin, "kind": one.kind, "alarm": one.kind in ALARMS, "words": one.words}
-        | {"evidence": str(one.evidence) if one.evidence else None}
-        for one in findings
-    ]
-    return json.dumps(rows, ensure_ascii=False)
 
 
 def _hours(seconds: int) -> str:

@@ -7,6 +7,7 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -15,10 +16,11 @@ import trio
 import typer
 from prometheus_client import REGISTRY, write_to_textfile
 
-from node.anchor import fork
+from node.anchor import fork, registry
 from node.anchor.cosignature import CosignatureKey
+from node.anchor.findings import ALARMS, Finding, Kind, as_json
 from node.anchor.log_source import LogSource
-from node.anchor.monitor import ALARMS, AnchorPlace, Demands, Finding, Kind, LogMonitor, as_json
+from node.anchor.monitor import AnchorPlace, Demands, LogMonitor
 from node.anchor.monitor_state import LogFolder
 from node.anchor.note import NoteError, NoteKey
 from node.anchor.peers import Peer
@@ -37,17 +39,20 @@ LOOK_SECONDS = 3600.0  # for one look at one log, its entries included
 METRICS = ("waxseal_monitor_findings_total", "waxseal_monitored_size", "waxseal_monitored_forks")
 
 _PLACE = re.compile(r"(?:([^\s=]+)=)?eip155:([1-9][0-9]{0,18}):(0x[0-9a-fA-F]{40}):(0x[0-9a-fA-F]{40})\Z")
+_CONTRACT = re.compile(r"eip155:([1-9][0-9]{0,18})(?::(0x[0-9a-fA-F]{40}))?\Z")
+_ACCOUNT = re.compile(r"(?:([^\s=]+)=)?(0x[0-9a-fA-F]{40})\Z")
 
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """One log to follow: where it is, its keys (all of one origin), and its anchors as on the command line."""
+    """One log to follow: where it is, its keys (all of one origin), its anchors, and who registers its keys."""
 
     url: str
     keys: tuple[NoteKey, ...]
     chain_id: int = 0
     contract: str = ""
     sender: str = ""
+    account: str = ""
 
     @property
     def origin(self) -> str:
@@ -63,6 +68,7 @@ class Plan:
     state: Path
     peers: tuple[str, ...]
     rpc: tuple[str, ...]
+    registry: tuple[int, str]
     demands: Demands
     every: float
     once: bool
@@ -82,6 +88,13 @@ def monitor(
         list[str] | None, typer.Option(help="[ORIGIN=]eip155:<chain>:<TreeHeads contract>:<keeper's account>.")
     ] = None,
     rpc: Annotated[list[str] | None, typer.Option(help="JSON-RPC server of a chain; several are asked alike.")] = None,
+    registry_at: Annotated[
+        str,
+        typer.Option("--registry", help="Look up new keys of logs: eip155:1, or eip155:1:0x... for another contract."),
+    ] = "",
+    account: Annotated[
+        list[str] | None, typer.Option(help="[ORIGIN=]0x...: who registers the log's keys; empty: who anchors it.")
+    ] = None,
     witness: Annotated[list[str] | None, typer.Option(help="Key of a witness whose cosignature counts.")] = None,
     quorum: Annotated[int, typer.Option(min=0, help="How many of them must have cosigned.")] = 0,
     rebuild: Annotated[bool, typer.Option("--rebuild", help="Fetch all entries and build the tree anew.")] = False,
@@ -96,7 +109,7 @@ def monitor(
     ] = None,
 ) -> None:
     """Follow logs. Exit code 0: all is well; 1: alarm, such as a fork; 3: could not look; 4: not timely enough."""
-    watched = _watched(logs, key or [], anchor or [])
+    watched = _watched(logs, key or [], anchor or [], account or [])
     if check_evidence is not None:
         raise typer.Exit(_check(check_evidence, [one for each in watched for one in each.keys]))
     demands = Demands(
@@ -112,10 +125,11 @@ def monitor(
     rpcs = tuple(_address(url, "--rpc") for url in rpc or [])
     if len(watched) > MAX_LOGS or len(peers) > MAX_PEERS:
         raise Permanent(f"one monitor follows at most {MAX_LOGS} logs, with {MAX_PEERS} peers")
-    if not rpcs and any(one.contract for one in watched):
-        raise Permanent("--anchor needs --rpc, a JSON-RPC server of that chain")
+    registry = _registry(registry_at, watched)
+    if not rpcs and (registry[0] or any(one.contract for one in watched)):
+        raise Permanent("--anchor and --registry need --rpc, a JSON-RPC server of that chain")
     configure()
-    plan = Plan(watched, state, peers, rpcs, demands, every, once, as_json_lines, metrics_file)
+    plan = Plan(watched, state, peers, rpcs, registry, demands, every, once, as_json_lines, metrics_file)
     raise typer.Exit(trio.run(_run, plan))
 
 
@@ -188,8 +202,17 @@ async def _open(stack: AsyncExitStack, watched: Watched, plan: Plan) -> LogMonit
     place = None
     if watched.contract:
         place = AnchorPlace(watched.contract, watched.sender, lambda: _chain(plan.rpc, watched.chain_id))
+    registered = partial(_registered, watched, plan) if plan.registry[0] else None
     folder = LogFolder(plan.state, watched.origin)
-    return LogMonitor(watched.keys, source, folder, plan.demands, peers=peers, place=place)
+    return LogMonitor(watched.keys, source, folder, plan.demands, peers=peers, place=place, registered=registered)
+
+
+async def _registered(watched: Watched, plan: Plan) -> NoteKey | None:
+    """The key that the registry has in force for a log."""
+    chain_id, contract = plan.registry
+    async with _chain(plan.rpc, chain_id) as chain:
+        found = await registry.lookup(chain, contract, watched.origin, account=watched.account or watched.sender)
+    return NoteKey(watched.origin, found.key) if found is not None and found.key else None
 
 
 @asynccontextmanager
@@ -200,7 +223,20 @@ async def _chain(rpc: tuple[str, ...], chain_id: int) -> AsyncIterator[Chain]:
         yield chains[chain_id]
 
 
-def _watched(logs: list[str], keys: list[str], anchors: list[str]) -> tuple[Watched, ...]:
+def _registry(text: str, watched: tuple[Watched, ...]) -> tuple[int, str]:
+    """Chain id and contract of `--registry`; (0, "") without."""
+    if not text:
+        return 0, ""
+    match = _CONTRACT.match(text)
+    if not match:
+        raise Permanent("--registry is eip155:1, or eip155:1:0x... where the contract has another address")
+    # Anybody may register a key under any name: only the right account's word counts.
+    if without := [one.origin for one in watched if not (one.account or one.sender)]:
+        raise Permanent(f"--registry needs the account that registers the keys of {without[0]}: give --account")
+    return int(match[1]), match[2] or registry.ADDRESS
+
+
+def _watched(logs: list[str], keys: list[str], anchors: list[str], accounts: list[str]) -> tuple[Watched, ...]:
     """The logs of the command line.
 
     Raises:
@@ -229,6 +265,12 @@ def _watched(logs: list[str], keys: list[str], anchors: list[str]) -> tuple[Watc
                 "--anchor is [ORIGIN=]eip155:1:0x<contract>:0x<account>; with several logs, name the origin"
             )
         found[origin] = replace(found[origin], chain_id=int(match[2]), contract=match[3], sender=match[4])
+    for text in accounts:
+        match = _ACCOUNT.match(text)
+        origin = (match[1] or next(iter(found))) if match else ""
+        if not match or origin not in found or (not match[1] and len(found) > 1):
+            raise Permanent("--account is [ORIGIN=]0x<account>; with several logs, name the origin")
+        found[origin] = replace(found[origin], account=match[2])
     return tuple(found.values())
 
 

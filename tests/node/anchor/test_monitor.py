@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -12,15 +12,16 @@ from pathlib import Path
 import pytest
 import trio
 
-from node.anchor import checkpoint, cosignature, fork, merkle, monitor, tree_heads
+from node.anchor import checkpoint, cosignature, fork, merkle, registry, tree_heads
 from node.anchor.checkpoint import Checkpoint
 from node.anchor.cosignature import CosignatureSigner
+from node.anchor.findings import ALARMS, Finding, Kind
 from node.anchor.log_source import LogSource
-from node.anchor.monitor import AnchorPlace, Demands, Finding, Kind, LogMonitor
+from node.anchor.monitor import AnchorPlace, Demands, LogMonitor
 from node.anchor.monitor_state import LogFolder
-from node.anchor.note import NoteSigner
+from node.anchor.note import NoteKey, NoteSigner
 from node.anchor.peers import Peer
-from node.base.errors import ConfigError
+from node.base.errors import ConfigError, Temporary
 from node.net.chain.interface import Chain
 from node.net.chain.jsonrpc import JsonRpcChain
 from node.net.web_service import WebService
@@ -113,6 +114,7 @@ async def watching(
     *,
     peers: Sequence[PublicLog] = (),
     place: AnchorPlace | None = None,
+    registered: Callable[[], Awaitable[NoteKey | None]] | None = None,
     now: float = NOW,
 ) -> AsyncIterator[LogMonitor]:
     """A monitor of this log and these peers, each served on loopback."""
@@ -128,7 +130,8 @@ async def watching(
         asked = [Peer(await at(peer), "peer") for peer in peers]
         folder = LogFolder(state, ORIGIN)
         wanted = demands or Demands()
-        yield LogMonitor([SIGNER.key], source, folder, wanted, peers=asked, place=place, clock=lambda: now)
+        more = {"place": place, "registered": registered, "clock": lambda: now}
+        yield LogMonitor([SIGNER.key], source, folder, wanted, peers=asked, **more)  # type: ignore[arg-type]
         nursery.cancel_scope.cancel()
 
 
@@ -199,7 +202,7 @@ async def test_a_log_that_goes_backwards_is_an_alarm(tmp_path: Path) -> None:
     async with watching(old, tmp_path) as one:
         (found,) = await one.look()
         assert found.kind is Kind.BACKWARDS
-        assert found.kind in monitor.ALARMS
+        assert found.kind in ALARMS
         assert one.size == 20
     log.bend = lambda path, answer: old.signed().encode() if path == "/log/checkpoint" else answer
     async with watching(log, tmp_path) as one:
@@ -467,3 +470,31 @@ async def test_a_chain_that_cannot_be_asked_is_told_and_nothing_more(tmp_path: P
         async with watching(log, tmp_path, place=place) as one:
             assert kinds(await one.look()) == [Kind.UNREACHABLE]
             assert one.size == 9
+
+
+async def test_a_log_s_new_key_is_found_in_the_registry(tmp_path: Path, anvil: str) -> None:
+    new, thief = NoteSigner(ORIGIN, b"\x08" * 32), NoteSigner(ORIGIN, b"\x09" * 32)
+    log, rotated = PublicLog(numbers(0, 5)), PublicLog(numbers(0, 9), new)
+    async with JsonRpcChain.open(anvil, KEEPER, 31337) as chain:
+        await registry.CONTRACT.deploy(chain)
+        await registry.register(chain, registry.ADDRESS, ORIGIN, SIGNER.key.public)
+
+        async def registered() -> NoteKey | None:
+            found = await registry.lookup(chain, registry.ADDRESS, ORIGIN, account=chain.sender)
+            return NoteKey(ORIGIN, found.key) if found and found.key else None
+
+        async with watching(log, tmp_path, registered=registered) as one:
+            assert await one.look() == ()
+        async with watching(rotated, tmp_path, registered=registered) as one:
+            assert kinds(await one.look()) == [Kind.UNSIGNED], "not registered yet"
+            await registry.rotate(chain, registry.ADDRESS, ORIGIN, SIGNER.key.public, new.key.public)
+            assert await one.look() == ()
+            assert one.size == 9
+        async with watching(PublicLog(numbers(0, 12), thief), tmp_path, registered=registered) as one:
+            assert kinds(await one.look()) == [Kind.UNSIGNED]
+
+    async def away() -> NoteKey | None:
+        raise Temporary("no server answers")
+
+    async with watching(rotated, tmp_path, registered=away) as one:
+        assert kinds(await one.look()) == [Kind.UNREACHABLE, Kind.UNSIGNED]

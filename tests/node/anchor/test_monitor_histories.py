@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 from node.anchor import checkpoint, fork, merkle, tiles
 from node.anchor.checkpoint import Checkpoint
+from node.anchor.findings import ALARMS, Kind
 from node.anchor.log_source import LogSource
-from node.anchor.monitor import ALARMS, Demands, Kind, LogMonitor
+from node.anchor.monitor import Demands, LogMonitor
 from node.anchor.monitor_state import LogFolder
 from node.anchor.note import NoteSigner
 from node.anchor.peers import Peer

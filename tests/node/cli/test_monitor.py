@@ -159,8 +159,12 @@ WRONG_ID = KEY.replace("+", "+0", 1).replace(KEY.split("+")[1], KEY.split("+")[1
         ([KEY, "--witness", KEY], "no witness's"),
         ([KEY, "--anchor", "eip155:1:0x12:0x34"], "--anchor is"),
         ([KEY, "--anchor", f"x.test/log=eip155:1:0x{'11' * 20}:0x{'22' * 20}"], "--anchor is"),
-        ([KEY, "--anchor", f"eip155:1:0x{'11' * 20}:0x{'22' * 20}"], "needs --rpc"),
+        ([KEY, "--anchor", f"eip155:1:0x{'11' * 20}:0x{'22' * 20}"], "need --rpc"),
         ([KEY, "--peer", "peer.test"], "no address"),
+        ([KEY, "--registry", "eip155:1"], "give --account"),
+        ([KEY, "--registry", "1", "--account", "0x" + "11" * 20], "--registry is"),
+        ([KEY, "--registry", "eip155:1", "--account", "0x" + "11" * 20], "need --rpc"),
+        ([KEY, "--account", "x.test/log=0x" + "11" * 20], "--account is"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(monitor: Call, arguments: list[str], why: str) -> None:
