@@ -23,7 +23,7 @@ from node.anchor.note import NoteSigner
 from node.anchor.sealer import Sealer
 from node.anchor.tile_reader import TileReader
 from node.anchor.tiles import ENTRIES, Tile
-from node.base.errors import Permanent
+from node.base.errors import Permanent, Temporary
 from node.store import leaves, packs, tree
 from node.store.blobs import Blobs
 from node.store.database import Database, Reading, Writing
@@ -150,6 +150,34 @@ async def test_rows_that_were_changed_are_never_sealed(database: Database) -> No
     assert await rows(database) == (300, sum(300 >> level for level in range(1, 9)))
     found = await checkup.check(database)
     assert [finding.where for finding in found] == ["node 3 of level 1"]
+
+
+async def test_with_a_broken_disk_the_rows_stay(database: Database) -> None:
+    await grow(database, 600)
+    place = database.path.parent / "blobs"
+    place.write_bytes(b"no directory")
+    with pytest.raises(Temporary):
+        await Sealer(database, 1).seal()
+    assert (await rows(database))[0] == 600
+    place.unlink()
+    assert await Sealer(database, 1).seal() == 2
+    await database.read(lambda tx: agrees(tx, 600))
+
+
+async def test_a_pack_that_another_process_made_is_not_made_twice(database: Database) -> None:
+    await grow(database, 600)
+    first, second = Sealer(database, 1), Sealer(database, 1)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(first._seal_pack, 0, 0)
+        nursery.start_soon(second._seal_pack, 0, 0)
+    assert await database.read(lambda tx: packs.end(tx, 0)) == 1
+    await first.seal()
+    assert await checkup.check(database) == []
+    for path in files(database):
+        os.utime(path, (1, 1))
+    await Blobs(database, database.path.parent).collect()
+    assert len(files(database)) == 4
+    await database.read(lambda tx: agrees(tx, 600))
 
 
 def change(database: Database, statement: str) -> None:

@@ -171,6 +171,20 @@ def test_few_tiles_are_needed() -> None:
     assert reader.needed_for_inclusion(LARGEST - 1) == ()
 
 
+def test_the_largest_tree_needs_few_tiles() -> None:
+    size = (1 << 63) - 1
+    reader = TileReader(size, bytes(32))
+    assert len(reader.needed_for_root()) == 8
+    assert len(reader.needed_for_inclusion(size // 3)) <= 16
+    assert len(reader.needed_for_consistency(size // 3)) <= 16
+    with pytest.raises(ValueError, match="has no leaf"):
+        reader.needed_for_inclusion(size)
+    with pytest.raises(ValueError, match="no consistency proof"):
+        TileReader(5, bytes(32)).needed_for_consistency(0)
+    with pytest.raises(ValueError, match="no consistency proof"):
+        reader.needed_for_consistency(size + 1)
+
+
 def test_entries_are_verified_against_their_hashes() -> None:
     reader = reader_of(700)
     assert reader.bundles(255, 257) == (Tile(ENTRIES, 0), Tile(ENTRIES, 1))
