@@ -65,6 +65,8 @@ async def _at(place: Place, head: Checkpoint, trust: Trust, standing: list[Stand
     except Permanent as error:
         return False, f"{place.chain} does not have it: {error}."
     remarks = "".join(f" {remark}." for remark in connection.remarks) if isinstance(connection, Quorum) else ""
+    if not trust.keepers:
+        remarks += f" That {place.sender} is the keeper's account is the receipt's word alone."
     return holds, f"{words} ({place.chain}, contract {place.contract}).{remarks}"
 
 
@@ -121,6 +123,9 @@ async def registry(
         return Step(5, False, f"{error}."), ()
     if found is None:
         return Step(5, False, f"Nobody has registered a key for {receipt.origin}, or not that account."), ()
+    if account is None and not trust.keys:  # whoever claims a name first must not vouch for himself
+        why = f"{found.account} was the first to register {receipt.origin}, and may be anybody"
+        return unchecked(5, f"{why}: name the account that counts, the keeper's, or the log's key"), ()
     keys = tuple(NoteKey(receipt.origin, period.key) for period in found.periods)
     try:
         signers = [signer_of(path.signed, keys) for path in paths]

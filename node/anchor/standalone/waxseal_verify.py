@@ -959,6 +959,9 @@ class Verifier:
             return Step(5, False, f"{error}.")
         if not periods:
             return Step(5, False, f"Nobody has registered a key for {self.receipt.origin}, or not that account.")
+        if not self.speaker(number) and not self.trust.keys:  # whoever claims a name first must not vouch for himself
+            words = f"{account} was the first to register {self.receipt.origin}, and may be anybody"
+            return Step(5, None, f"Not checked: {words}: name the account, the keeper's, or the log's key.")
         registered = {period.key: Key(self.receipt.origin, 1, period.key) for period in periods}
         if not self.trust.keys:
             self.trust.keys = list(registered.values())
@@ -1021,7 +1024,8 @@ class Verifier:
             holds, words = self.compare(place, note, chain)
         except Unknown as error:
             return None, f"Not checked: eip155:{place.chain}: {error}."
-        return holds, f"{words} ({where}).{chain.remarks}"
+        word = "" if self.trust.keepers else " That its sender is the keeper's account is the receipt's word alone."
+        return holds, f"{words} ({where}).{chain.remarks}{word}"
 
     def compare(self, place: Place, note: Note, chain: Chain) -> tuple[bool | None, str]:
         """The contract's root, and whether its block is final."""

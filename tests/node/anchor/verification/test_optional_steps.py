@@ -51,6 +51,20 @@ async def test_the_registry_lends_its_key_to_the_checkpoint(world: Any) -> None:
     assert [step.holds for step in steps[:6]] == [True] * 6
 
 
+async def test_whoever_claimed_a_name_first_does_not_vouch_for_himself(world: Any) -> None:
+    """Neither key, nor keeper, nor account: a squatter with a log, a key and an anchor of his own would look right."""
+    steps = await world.steps(world.trust(keys=(), keepers=(), registry=world.registered))
+    assert [step.holds for step in steps[3:6]] == [None, None, True]
+    assert "may be anybody" in steps[4].words
+    assert "the receipt's word alone" in steps[5].words
+    named = RegistryAt(world.chain.chain_id, world.registry, world.keys.sender)
+    steps = await world.steps(world.trust(keys=(), keepers=(), registry=named))
+    assert [step.holds for step in steps[3:6]] == [True, True, True]
+    two = ("0x" + "12" * 20, world.keys.sender)
+    steps = await world.steps(world.trust(keys=(), keepers=two, registry=world.registered))
+    assert [step.holds for step in steps[3:6]] == [True, True, True]
+
+
 async def test_a_key_the_registry_does_not_know(world: Any, tmp_path: Any) -> None:
     """A forger's log of one entry, signed with his own key under the right name."""
     forger = open_keys(tmp_path / "forger", "waxseal.test")

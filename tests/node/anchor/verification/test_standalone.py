@@ -93,6 +93,9 @@ async def test_both_find_all_eight_steps_hold(public: Any, alone: Any, everythin
     assert await both(public, alone, text, everything, exported_message) == [True] * 8
     bare = {name: values for name, values in everything.items() if name in {"log-key", "rpc"}}
     assert (await both(public, alone, text, bare, public.message))[5] is True
+    for left, expected in (("rpc registry", [None, None, True]), ("rpc registry keeper", [True] * 3)):
+        some = {name: values for name, values in everything.items() if name in left.split()}
+        assert (await both(public, alone, text, some, public.message))[3:6] == expected
 
 
 async def test_both_refuse_alike(public: Any, alone: Any, everything: dict[str, list[str]], tmp_path: Path) -> None:
