@@ -1,4 +1,4 @@
-"""Daemons beside the node: the real ones from Debian, each started by us on loopback, and servers that misbehave."""
+"""A database; daemons beside the node: the real ones from Debian, started on loopback, and servers that misbehave."""
 
 from __future__ import annotations
 
@@ -24,6 +24,9 @@ from typing import Any
 import pytest
 import trio
 
+from node.store.database import Database
+from node.store.migrate import migrate
+
 START_SECONDS = 60
 
 ANVIL_CHAIN = 31337
@@ -37,6 +40,22 @@ class RunningDaemon:
 
     tcp: str
     unix: str
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty database at the newest revision; migrating takes longer than most tests."""
+    path = tmp_path_factory.mktemp("migrated") / "node.sqlite"
+    migrate(path)
+    return path
+
+
+@pytest.fixture
+async def database(tmp_path: Path, migrated: Path) -> AsyncIterator[Database]:
+    """A database in a temporary folder, `node.sqlite`."""
+    shutil.copy(migrated, tmp_path / "node.sqlite")
+    async with Database.open(tmp_path / "node.sqlite") as opened:
+        yield opened
 
 
 def free_port() -> int:

@@ -1,9 +1,6 @@
-"""A real store with one person in it."""
+"""A person in the store."""
 
 from __future__ import annotations
-
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -14,12 +11,6 @@ from node.store.database import Database, Writing
 
 WALLET_KEY = b"\x01" * 32
 WALLET = "0x1a642f0E3c3aF545E7AcBD38b07251B3990914F1"
-
-
-@pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    async with Database.open(tmp_path / "node.sqlite") as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -1,34 +1,15 @@
-"""A database in a temporary folder, and an LDAP server where Debian's slapd is installed."""
+"""An LDAP server where Debian's slapd is installed."""
 
 from __future__ import annotations
 
 import importlib.util
 import shutil
 import socket
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 
-from node.store.database import Database
-from node.store.migrate import migrate
-
 from .slapd import ADMIN, BASE, CONF, PASSWORD, Slapd
-
-
-@pytest.fixture(scope="session")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty database at the newest revision; migrating takes longer than most tests."""
-    path = tmp_path_factory.mktemp("directory") / "waxseal.db"
-    migrate(path)
-    return path
-
-
-@pytest.fixture
-async def database(tmp_path: Path, migrated: Path) -> AsyncIterator[Database]:
-    shutil.copy(migrated, tmp_path / "waxseal.db")
-    async with Database.open(tmp_path / "waxseal.db") as opened:
-        yield opened
 
 
 @pytest.fixture(scope="session")

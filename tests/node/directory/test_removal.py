@@ -109,7 +109,7 @@ async def test_nothing_is_left_and_nothing_points_to_her(house: Database, tmp_pa
     ann = await house.read(lambda tx: accounts.find(tx, ANN))
     assert ann is not None
     await house.write(lambda tx: removal.remove_person(tx, OPERATOR, ANN))
-    connection = apsw.Connection(str(tmp_path / "waxseal.db"))
+    connection = apsw.Connection(str(tmp_path / "node.sqlite"))
     assert list(connection.execute("PRAGMA foreign_key_check")) == []
     tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
     for table in tables:

@@ -1,10 +1,8 @@
-"""A database in a temporary folder, one account in it, and a way to put messages there."""
+"""One account, and a way to put messages there."""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
+from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -14,27 +12,11 @@ from node.store.accounts import Account
 from node.store.database import Database
 from node.store.mailboxes import Mailbox
 from node.store.messages import Flag, Message, Summary
-from node.store.migrate import migrate
 
 NONE = Flag(0)
 SUMMARY = Summary(b"envelope", b"body", b"bodystructure", b"layout")
 
 Deliver = Callable[..., Awaitable[Message]]
-
-
-@pytest.fixture(scope="session")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty database at the newest revision; migrating takes longer than most tests."""
-    path = tmp_path_factory.mktemp("template") / "waxseal.db"
-    migrate(path)
-    return path
-
-
-@pytest.fixture
-async def database(tmp_path: Path, migrated: Path) -> AsyncIterator[Database]:
-    shutil.copy(migrated, tmp_path / "waxseal.db")
-    async with Database.open(tmp_path / "waxseal.db") as opened:
-        yield opened
 
 
 @pytest.fixture
