@@ -19,7 +19,7 @@ from node.base.errors import Permanent
 from node.cli import account_passkeys, account_remove
 from node.cli.account_did import app as did_app
 from node.cli.account_oidc import app as oidc_app
-from node.cli.settings import ConfigOption, load_settings, with_database
+from node.cli.settings import ConfigOption, load_settings, read_store, with_database, write_store
 from node.flow.sending import unlock as lift
 from node.store import accounts, domains, security_events, web_sessions
 from node.store.accounts import Account
@@ -52,7 +52,7 @@ def add(
     def work(tx: Writing) -> Account:
         return open_account(tx, parsed, name, subjects)
 
-    made = with_database(load_settings(config), lambda database: database.write(work))
+    made = write_store(config, work)
     typer.echo(f"{made.address} has an account")
     if not subjects:
         typer.echo(
@@ -117,7 +117,7 @@ def wallet(
         for identity in subjects:
             bind(tx, account, identity)
 
-    with_database(load_settings(config), lambda database: database.write(work))
+    write_store(config, work)
     typer.echo(f"{', '.join(subjects)} may log in as {parsed}")
 
 
@@ -140,7 +140,7 @@ def remove_wallet(
         web_sessions.remove_all(tx, account.id)  # one of them may have been opened with the lost wallet
         return bool(count(tx, account.id))
 
-    others = with_database(load_settings(config), lambda database: database.write(work))
+    others = write_store(config, work)
     typer.echo(f"{', '.join(subjects)} may log in as {parsed} no longer")
     if not others:
         typer.echo("No wallet is left, nor a passkey; app passwords still work: see `waxseal account password`")
@@ -160,7 +160,7 @@ def listing(config: ConfigOption = Path("waxseal.toml")) -> None:
     def query(tx: Reading) -> list[tuple[Account, list[str]]]:
         return [(account, accounts.identities(tx, account.id)) for account in accounts.listing(tx)]
 
-    for account, subjects in with_database(load_settings(config), lambda database: database.read(query)):
+    for account, subjects in read_store(config, query):
         typer.echo("\t".join([account.address, account.name, ",".join(subjects)]))
 
 
@@ -196,7 +196,7 @@ def unlock(
     def work(tx: Writing) -> bool:
         return lift(tx, _existing(tx, parsed).id, time.time(), "administrator")
 
-    done = with_database(load_settings(config), lambda database: database.write(work))
+    done = write_store(config, work)
     typer.echo(f"{parsed} may send again" if done else f"{parsed} was not restricted")
 
 
@@ -211,7 +211,7 @@ def events(
     def query(tx: Reading) -> list[SecurityEvent]:
         return security_events.recent(tx, _existing(tx, parsed).id)
 
-    for event in with_database(load_settings(config), lambda database: database.read(query)):
+    for event in read_store(config, query):
         at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(event.time))
         counted = (
             f"{event.messages} messages, {event.recipients} recipients, {event.fresh} new" if event.recipients else ""

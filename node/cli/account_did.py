@@ -18,7 +18,7 @@ from node.anchor import audit
 from node.anchor.keys import load_or_create
 from node.base.address import Address, parse_address
 from node.base.errors import Permanent
-from node.cli.settings import ConfigOption, load_settings, with_database
+from node.cli.settings import ConfigOption, load_settings, read_store, with_database, write_store
 from node.directory import person_did
 from node.directory.issuer import DAYS, Issuer
 from node.service.folders import Folders
@@ -50,7 +50,7 @@ def bind(
             accounts.bind(tx, account.id, subject)
             audit.record(tx, audit.Kind.IDENTITY_BOUND, audit.OPERATOR, account.address, {"identity": subject})
 
-    with_database(load_settings(config), lambda database: database.write(work))
+    write_store(config, work)
     typer.echo(f"{', '.join(subjects)} may log in as {parsed}")
 
 
@@ -72,7 +72,7 @@ def unbind(
         audit.record(tx, audit.Kind.IDENTITY_UNBOUND, audit.OPERATOR, account.address, {"identity": subject})
         web_sessions.remove_all(tx, account.id)  # one of them may have been opened with it
 
-    with_database(load_settings(config), lambda database: database.write(work))
+    write_store(config, work)
     typer.echo(f"{subject} logs in no longer as {parsed}")
 
 
@@ -145,7 +145,7 @@ def withdraw(address: AddressArgument, config: ConfigOption = Path("waxseal.toml
             audit.record(tx, audit.Kind.DID_WITHDRAWN, audit.OPERATOR, account.address)
         return gone
 
-    done = with_database(load_settings(config), lambda database: database.write(work))
+    done = write_store(config, work)
     typer.echo(f"{parsed} publishes nothing any more" if done else f"{parsed} published nothing")
 
 
@@ -161,7 +161,7 @@ def show(address: AddressArgument, config: ConfigOption = Path("waxseal.toml")) 
             raise Permanent(f"{parsed} publishes nothing; `waxseal account did publish` changes that")
         return found
 
-    found = with_database(load_settings(config), lambda database: database.read(query))
+    found = read_store(config, query)
     typer.echo(json.dumps(found.document().write(), indent=2))
 
 

@@ -11,7 +11,7 @@ from identity.oidc import is_subject
 from node.anchor import audit
 from node.base.address import Address, parse_address
 from node.base.errors import Permanent
-from node.cli.settings import ConfigOption, load_settings, with_database
+from node.cli.settings import ConfigOption, load_settings, read_store, with_database, write_store
 from node.store import accounts, oidc_subjects, web_sessions
 from node.store.accounts import Account
 from node.store.database import Reading, Writing
@@ -65,7 +65,7 @@ def unbind(
         named = {"identity": subject, "issuer": issuer}
         audit.record(tx, audit.Kind.IDENTITY_UNBOUND, audit.OPERATOR, account.address, named)
 
-    with_database(load_settings(config), lambda database: database.write(work))
+    write_store(config, work)
     typer.echo(f"{subject} of {issuer} may log in as {parsed} no longer")
 
 
@@ -77,7 +77,7 @@ def listing(address: AddressArgument, config: ConfigOption = Path("waxseal.toml"
     def query(tx: Reading) -> list[tuple[str, str]]:
         return oidc_subjects.listing(tx, _existing(tx, parsed).id)
 
-    for issuer, subject in with_database(load_settings(config), lambda database: database.read(query)):
+    for issuer, subject in read_store(config, query):
         typer.echo(f"{issuer}\t{subject}")
 
 

@@ -12,7 +12,7 @@ from node.anchor import audit
 from node.auth.ways_in import count
 from node.base.address import Address, parse_address
 from node.base.errors import Permanent
-from node.cli.settings import ConfigOption, load_settings, with_database
+from node.cli.settings import ConfigOption, read_store, write_store
 from node.store import accounts, passkeys, web_sessions
 from node.store.accounts import Account
 from node.store.passkeys import Passkey
@@ -29,7 +29,7 @@ def listing(
     def query(tx: Reading) -> list[Passkey]:
         return passkeys.of_account(tx, _existing(tx, parsed).id)
 
-    for row in with_database(load_settings(config), lambda database: database.read(query)):
+    for row in read_store(config, query):
         kept = "synced" if row.is_synced else "one device"
         used = "never" if row.last_used is None else time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(row.last_used))
         added = time.strftime("%Y-%m-%d", time.gmtime(row.created))
@@ -50,7 +50,7 @@ def remove(
         web_sessions.remove_all(tx, account.id)  # one of them may have been opened with the lost passkey
         return gone, count(tx, account.id)
 
-    names, others = with_database(load_settings(config), lambda database: database.write(work))
+    names, others = write_store(config, work)
     typer.echo(f"{', '.join(names)}: may log in as {parsed} no longer")
     if not others:
         typer.echo(

@@ -10,7 +10,7 @@ import typer
 
 from node.base.address import parse_address
 from node.base.errors import Permanent
-from node.cli.settings import ConfigOption, load_settings, with_database
+from node.cli.settings import ConfigOption, load_settings, read_store, with_database, write_store
 from node.directory import removal
 from node.directory.admin import OPERATOR
 from node.directory.removal import RESERVED_DAYS, Estate
@@ -55,9 +55,7 @@ def _tell(left: Estate) -> None:
 
 def reserved(config: ConfigOption = Path("waxseal.toml")) -> None:
     """Print addresses that nobody gets for now, one a line: address, until when (UTC)."""
-    found = with_database(
-        load_settings(config), lambda database: database.read(lambda tx: removal.list_reserved(tx, OPERATOR))
-    )
+    found = read_store(config, lambda tx: removal.list_reserved(tx, OPERATOR))
     for key, until in found:
         typer.echo(f"{key}\t{'for ever' if until == FOREVER else time.strftime('%Y-%m-%d', time.gmtime(until))}")
 
@@ -68,7 +66,5 @@ def release(
 ) -> None:
     """Let an address that is kept back be given out again."""
     parsed = parse_address(address)
-    with_database(
-        load_settings(config), lambda database: database.write(lambda tx: removal.release(tx, OPERATOR, parsed))
-    )
+    write_store(config, lambda tx: removal.release(tx, OPERATOR, parsed))
     typer.echo(f"{parsed} may be given out again")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from node.base.address import parse_address
-from node.cli.settings import ConfigOption, load_settings, with_database
+from node.cli.settings import ConfigOption, read_store, write_store
 from node.directory import admin_reach
 from node.directory.admin import OPERATOR
 from node.store.directory.aliases import Alias
@@ -29,11 +29,8 @@ def add(
 ) -> None:
     """Give a person another address."""
     new, owner = parse_address(alias), parse_address(address)
-    made: Alias = with_database(
-        load_settings(config),
-        lambda database: database.write(
-            lambda tx: admin_reach.add_alias(tx, OPERATOR, new, owner, may_send=not no_sending)
-        ),
+    made: Alias = write_store(
+        config, lambda tx: admin_reach.add_alias(tx, OPERATOR, new, owner, may_send=not no_sending)
     )
     typer.echo(f"mail for {made.address} goes to {made.account.address}")
 
@@ -41,9 +38,7 @@ def add(
 @app.command("list")
 def listing(config: ConfigOption = Path("waxseal.toml")) -> None:
     """Print the aliases, one a line: alias, whose, may they send as it."""
-    found = with_database(
-        load_settings(config), lambda database: database.read(lambda tx: admin_reach.list_aliases(tx, OPERATOR))
-    )
+    found = read_store(config, lambda tx: admin_reach.list_aliases(tx, OPERATOR))
     for alias in found:
         typer.echo("\t".join([alias.address, alias.account.address, "sends" if alias.may_send else "receives"]))
 
@@ -52,8 +47,5 @@ def listing(config: ConfigOption = Path("waxseal.toml")) -> None:
 def remove(alias: AliasArgument, config: ConfigOption = Path("waxseal.toml")) -> None:
     """Take an alias away."""
     old = parse_address(alias)
-    with_database(
-        load_settings(config),
-        lambda database: database.write(lambda tx: admin_reach.remove_alias(tx, OPERATOR, old)),
-    )
+    write_store(config, lambda tx: admin_reach.remove_alias(tx, OPERATOR, old))
     typer.echo(f"{old} is no alias any more")

@@ -12,7 +12,7 @@ import typer
 from node.anchor import audit
 from node.auth.throttle import network as counted
 from node.base.errors import Permanent
-from node.cli.settings import ConfigOption, load_settings, with_database
+from node.cli.settings import ConfigOption, load_settings, read_store, with_database
 from node.store import blocked_networks
 from node.store.database import Database
 from node.store.transaction import Writing
@@ -24,7 +24,7 @@ app = typer.Typer(help="Networks that attacked accounts and are shut out for a w
 def listing(config: ConfigOption = Path("waxseal.toml")) -> None:
     """Print them, one a line: network, since, until (UTC), or "over"; times in a week, failed logins, names tried."""
     now = time.time()
-    for block in with_database(load_settings(config), lambda database: database.read(blocked_networks.listing)):
+    for block in read_store(config, blocked_networks.listing):
         until = _moment(block.until) if block.until > now else "over"
         counts = f"{block.times} times", f"{block.failures} failures", f"{block.names} names"
         typer.echo("\t".join([block.network, _moment(block.since), until, *counts]))

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from node.base.address import normalize_domain, parse_address
-from node.cli.settings import ConfigOption, load_settings, with_database
+from node.cli.settings import ConfigOption, read_store, write_store
 from node.directory import admin
 from node.directory.admin import OPERATOR
 from node.store import domains
@@ -26,17 +26,14 @@ def add(
 ) -> None:
     """Take mail for a domain from now on."""
     domain = normalize_domain(name)
-    with_database(
-        load_settings(config),
-        lambda database: database.write(lambda tx: admin.add_domain(tx, OPERATOR, domain, tenant)),
-    )
+    write_store(config, lambda tx: admin.add_domain(tx, OPERATOR, domain, tenant))
     typer.echo(f"{domain} is a domain of this node; its MX record should name this host")
 
 
 @app.command("list")
 def listing(config: ConfigOption = Path("waxseal.toml")) -> None:
     """Print the domains, one a line."""
-    for name in with_database(load_settings(config), lambda database: database.read(domains.listing)):
+    for name in read_store(config, domains.listing):
         typer.echo(name)
 
 
@@ -47,7 +44,7 @@ def show(
 ) -> None:
     """Print domains with their settings, one a line: name, separator, tag folders, catch-all, tenant."""
     wanted = normalize_domain(name) if name else ""
-    for one in with_database(load_settings(config), lambda database: database.read(domains.everything)):
+    for one in read_store(config, domains.everything):
         if wanted in {"", one.name}:
             typer.echo(_line(one))
 
@@ -74,7 +71,7 @@ def set_(
             admin.no_catch_all(tx, OPERATOR, name)
         return admin.change_domain(tx, OPERATOR, name, separator=separator, tag_folders=tag_folders, catch_all=address)
 
-    typer.echo(_line(with_database(load_settings(config), lambda database: database.write(work))))
+    typer.echo(_line(write_store(config, work)))
 
 
 @app.command()
@@ -90,7 +87,7 @@ def remove(
     def work(tx: Writing) -> None:
         admin.remove_domain(tx, OPERATOR, name, with_people=with_people)
 
-    with_database(load_settings(config), lambda database: database.write(work))
+    write_store(config, work)
     typer.echo(f"{name} is no domain of this node any more")
 
 

@@ -20,7 +20,7 @@ from node.auth.gates.holder import Holder, holder_of
 from node.base.address import parse_address
 from node.base.config import Settings
 from node.base.errors import Permanent
-from node.cli.settings import ConfigOption, load_settings, with_database
+from node.cli.settings import ConfigOption, load_settings, read_store, with_database, write_store
 from node.directory.memberships import Memberships
 from node.directory.resolve import readers, resolve
 from node.net.chain.did_registry import registries
@@ -108,7 +108,7 @@ def show(
 ) -> None:
     """Print gates, one a line: what for, target, when a loss counts, rule; for writing also what becomes of others."""
     key = target_of(target) if target else ""
-    for gate in with_database(load_settings(config), lambda database: database.read(gates.listing)):
+    for gate in read_store(config, gates.listing):
         if key in ("", gate.target):
             others = [gate.others] if gate.use == "write" else []
             typer.echo("\t".join([gate.use, gate.target, gate.revoke, gate.rule, *others]))
@@ -131,7 +131,7 @@ def remove(
             policy.refresh(tx)
         return gone
 
-    if not with_database(load_settings(config), lambda database: database.write(work)):
+    if not write_store(config, work):
         raise Permanent(f"{key} has no gate for {use}; `waxseal gate show` lists all")
     typer.echo(f"{key} has no gate for {use} any more")
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from node.base.address import parse_address
-from node.cli.settings import ConfigOption, load_settings, with_database
+from node.cli.settings import ConfigOption, read_store, write_store
 from node.directory import admin_reach
 from node.directory.admin import OPERATOR
 from node.store.database import Writing
@@ -30,10 +30,7 @@ def add(
 ) -> None:
     """Make a group, without members."""
     address = parse_address(group)
-    with_database(
-        load_settings(config),
-        lambda database: database.write(lambda tx: admin_reach.add_group(tx, OPERATOR, address, name, inside=inside)),
-    )
+    write_store(config, lambda tx: admin_reach.add_group(tx, OPERATOR, address, name, inside=inside))
     typer.echo(f"{address} is a group; next: waxseal group add-member {address} ann@{address.domain}")
 
 
@@ -51,7 +48,7 @@ def add_member(
         for member in parsed:
             admin_reach.put_member(tx, OPERATOR, address, member, may_send=sends)
 
-    with_database(load_settings(config), lambda database: database.write(work))
+    write_store(config, work)
     typer.echo(f"mail for {address} goes to {', '.join(map(str, parsed))}, too")
 
 
@@ -64,16 +61,14 @@ def remove_member(group: GroupArgument, members: MembersArgument, config: Config
         for member in parsed:
             admin_reach.remove_member(tx, OPERATOR, address, member)
 
-    with_database(load_settings(config), lambda database: database.write(work))
+    write_store(config, work)
     typer.echo(f"mail for {address} goes to {', '.join(map(str, parsed))} no longer")
 
 
 @app.command("list")
 def listing(config: ConfigOption = Path("waxseal.toml")) -> None:
     """Print the groups, one a line: address, name, who may write, members ("*" may send as it)."""
-    found = with_database(
-        load_settings(config), lambda database: database.read(lambda tx: admin_reach.list_groups(tx, OPERATOR))
-    )
+    found = read_store(config, lambda tx: admin_reach.list_groups(tx, OPERATOR))
     for group, members in found:
         who = ",".join(f"{member.address}{'*' if member.may_send else ''}" for member in members)
         typer.echo("\t".join([group.address, group.name, "inside" if group.inside else "anybody", who]))
@@ -83,8 +78,5 @@ def listing(config: ConfigOption = Path("waxseal.toml")) -> None:
 def remove(group: GroupArgument, config: ConfigOption = Path("waxseal.toml")) -> None:
     """Take a group away; its members keep their mail."""
     address = parse_address(group)
-    with_database(
-        load_settings(config),
-        lambda database: database.write(lambda tx: admin_reach.remove_group(tx, OPERATOR, address)),
-    )
+    write_store(config, lambda tx: admin_reach.remove_group(tx, OPERATOR, address))
     typer.echo(f"{address} is no group any more")

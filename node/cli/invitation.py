@@ -13,7 +13,7 @@ from node.anchor import audit
 from node.auth.signup import invitation_digest, new_invitation
 from node.base.address import normalize_domain
 from node.base.errors import Permanent
-from node.cli.settings import ConfigOption, load_settings, with_database
+from node.cli.settings import ConfigOption, load_settings, read_store, with_database, write_store
 from node.store import domains, newcomers
 from node.store.database import Writing
 from node.store.newcomers import Invitation
@@ -49,7 +49,7 @@ def make(
 @app.command("list")
 def listing(config: ConfigOption = Path("waxseal.toml")) -> None:
     """Print invitations nobody has used, one a line: domain, last day, note."""
-    for each in with_database(load_settings(config), lambda database: database.read(newcomers.invitations)):
+    for each in read_store(config, newcomers.invitations):
         typer.echo("\t".join([each.domain, f"{datetime.fromtimestamp(each.expires, UTC):%Y-%m-%d}", each.note]))
 
 
@@ -66,6 +66,6 @@ def remove(
             audit.record(tx, audit.Kind.INVITATION_WITHDRAWN, audit.OPERATOR)
         return gone
 
-    if not with_database(load_settings(config), lambda database: database.write(work)):
+    if not write_store(config, work):
         raise Permanent("there is no such invitation: it was used, has ended, or was mistyped")
     typer.echo("taken back")

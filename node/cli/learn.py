@@ -24,7 +24,7 @@ from node.base.address import parse_address
 from node.base.config import Settings
 from node.base.errors import ConfigError, Permanent
 from node.checks.learned import log_odds
-from node.cli.settings import ConfigOption, load_settings, with_database
+from node.cli.settings import ConfigOption, load_settings, read_store, with_database
 from node.flow.teaching import lesson, remake, teach
 from node.store import accounts, heads, lessons
 from node.store.database import Database, Reading, Writing
@@ -105,7 +105,7 @@ def status(account: AccountOption = "", config: ConfigOption = Path("waxseal.tom
         owner = _owner(tx, account)
         return lessons.tally(tx, owner), heads.get(tx, owner)
 
-    tally, stored = with_database(load_settings(config), lambda database: database.read(query))
+    tally, stored = read_store(config, query)
     for source, is_spam, number, first, last in tally:
         period = f"{_day(first)} to {_day(last)}"
         typer.echo("\t".join([source, "spam" if is_spam else "ham", f"{number} lessons", period]))

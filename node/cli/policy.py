@@ -17,7 +17,7 @@ from node.anchor.policy import Policy
 from node.anchor.steps import utc
 from node.base.errors import Permanent
 from node.cli.chain_options import ChainOption, RpcOption, reading
-from node.cli.settings import ConfigOption, existing_keys, load_settings, with_database
+from node.cli.settings import ConfigOption, existing_keys, load_settings, read_store, with_database
 from node.service.chains import EMBEDDED
 
 app = typer.Typer(help="The policies that decided about mail, and their hashes on a chain.", no_args_is_help=True)
@@ -29,7 +29,7 @@ MAX_DOCUMENT = 1 << 20  # octets
 @app.command("list")
 def listing(config: ConfigOption = Path("waxseal.toml")) -> None:
     """Print the policies, oldest first, one a line: number, hash, and since when it was in force."""
-    for one in with_database(load_settings(config), lambda database: database.read(policy.listing)):
+    for one in read_store(config, policy.listing):
         typer.echo(f"{one.number}\t{one.hash.hex()}\t{utc(one.since)}")
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from node.base.address import parse_address
-from node.cli.settings import ConfigOption, load_settings, with_database
+from node.cli.settings import ConfigOption, load_settings, with_database, write_store
 from node.directory import admin, admin_reach
 from node.directory.admin import OPERATOR
 from node.store.database import Reading
@@ -33,10 +33,7 @@ def set_(
 ) -> None:
     """Limit how much mail a person or a domain holds. What is there already stays."""
     limit = Amount(octets(storage), messages)
-    with_database(
-        load_settings(config),
-        lambda database: database.write(lambda tx: admin_reach.set_quota(tx, OPERATOR, target, limit, each=each)),
-    )
+    write_store(config, lambda tx: admin_reach.set_quota(tx, OPERATOR, target, limit, each=each))
     typer.echo(f"{target}: {_told(limit)}")
 
 

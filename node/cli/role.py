@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from node.base.address import parse_address
-from node.cli.settings import ConfigOption, load_settings, with_database
+from node.cli.settings import ConfigOption, read_store, write_store
 from node.directory import staff
 from node.directory.admin import OPERATOR
 from node.store.roles import Role
@@ -21,9 +21,7 @@ AddressArgument = Annotated[str, typer.Argument(metavar="ADDRESS", help="Whose a
 @app.command("list")
 def listing(config: ConfigOption = Path("waxseal.toml")) -> None:
     """Print who has a role, one a line: address, role."""
-    query = with_database(
-        load_settings(config), lambda database: database.read(lambda tx: staff.list_staff(tx, OPERATOR))
-    )
+    query = read_store(config, lambda tx: staff.list_staff(tx, OPERATOR))
     for person, role in query:
         typer.echo(f"{person.address}\t{role}")
 
@@ -36,9 +34,7 @@ def grant(
 ) -> None:
     """Give somebody a role: an owner administers the node, an admin the tenant of their own domain."""
     parsed = parse_address(address)
-    with_database(
-        load_settings(config), lambda database: database.write(lambda tx: staff.grant(tx, OPERATOR, parsed, role))
-    )
+    write_store(config, lambda tx: staff.grant(tx, OPERATOR, parsed, role))
     typer.echo(f"{parsed}: {role}; the Administration page asks for a login by signature, or with a second factor")
 
 
@@ -46,5 +42,5 @@ def grant(
 def revoke(address: AddressArgument, config: ConfigOption = Path("waxseal.toml")) -> None:
     """Take somebody's role away, and end their browser sessions."""
     parsed = parse_address(address)
-    with_database(load_settings(config), lambda database: database.write(lambda tx: staff.revoke(tx, OPERATOR, parsed)))
+    write_store(config, lambda tx: staff.revoke(tx, OPERATOR, parsed))
     typer.echo(f"{parsed} has no role any more")

@@ -13,7 +13,7 @@ from node.anchor.keys import LogKeys, open_keys
 from node.base.config import Settings, parse_settings
 from node.base.errors import ConfigError
 from node.service.folders import Folders
-from node.store.database import Database
+from node.store.database import Database, Reading, Writing
 
 T = TypeVar("T")
 
@@ -59,3 +59,13 @@ def with_database(settings: Settings, work: Callable[[Database], Awaitable[T]]) 
             return await work(database)
 
     return trio.run(run)
+
+
+def read_store(config: Path, query: Callable[[Reading], T]) -> T:
+    """Run a query on the store of the node with this settings file."""
+    return with_database(load_settings(config), lambda database: database.read(query))
+
+
+def write_store(config: Path, work: Callable[[Writing], T]) -> T:
+    """Run a unit of work on the store of the node with this settings file."""
+    return with_database(load_settings(config), lambda database: database.write(work))

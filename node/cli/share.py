@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from node.base.address import parse_address
-from node.cli.settings import ConfigOption, load_settings, with_database
+from node.cli.settings import ConfigOption, read_store, write_store
 from node.directory import admin_reach
 from node.directory.admin import OPERATOR
 from node.store.database import Writing
@@ -34,7 +34,7 @@ def add(
         for person in who:
             admin_reach.share(tx, OPERATOR, shared, person, may_send=sends)
 
-    with_database(load_settings(config), lambda database: database.write(work))
+    write_store(config, work)
     for person in who:
         typer.echo(f"{person} opens it as {shared}/{person}, with an app password of {person}")
 
@@ -42,7 +42,7 @@ def add(
 @app.command("list")
 def listing(config: ConfigOption = Path("waxseal.toml")) -> None:
     """Print who may open what, one a line: shared mailbox, person."""
-    for shared, person in with_database(load_settings(config), lambda database: database.read(delegates.everything)):
+    for shared, person in read_store(config, delegates.everything):
         typer.echo(f"{shared.address}\t{person.address}")
 
 
@@ -55,5 +55,5 @@ def remove(mailbox: MailboxArgument, people: PeopleArgument, config: ConfigOptio
         for person in who:
             admin_reach.unshare(tx, OPERATOR, shared, person)
 
-    with_database(load_settings(config), lambda database: database.write(work))
+    write_store(config, work)
     typer.echo(f"{', '.join(map(str, who))} may open {shared} no longer")

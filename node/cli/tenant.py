@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from node.base.address import parse_address
-from node.cli.settings import ConfigOption, load_settings, with_database
+from node.cli.settings import ConfigOption, read_store, write_store
 from node.directory import admin
 from node.directory.admin import OPERATOR
 from node.store import domains
@@ -27,9 +27,7 @@ PersonArgument = Annotated[str, typer.Argument(metavar="ADDRESS", help="A person
 @app.command()
 def add(name: TenantArgument, config: ConfigOption = Path("waxseal.toml")) -> None:
     """Make a tenant, without domains."""
-    with_database(
-        load_settings(config), lambda database: database.write(lambda tx: admin.add_tenant(tx, OPERATOR, name))
-    )
+    write_store(config, lambda tx: admin.add_tenant(tx, OPERATOR, name))
     typer.echo(f"{name} is a tenant; next: waxseal tenant give {name} DOMAIN")
 
 
@@ -47,16 +45,14 @@ def listing(config: ConfigOption = Path("waxseal.toml")) -> None:
             for name in tenants.listing(tx)
         ]
 
-    for name, owned, people in with_database(load_settings(config), lambda database: database.read(query)):
+    for name, owned, people in read_store(config, query):
         typer.echo("\t".join([name, ",".join(owned), ",".join(people)]))
 
 
 @app.command()
 def remove(name: TenantArgument, config: ConfigOption = Path("waxseal.toml")) -> None:
     """Take a tenant without domains away."""
-    with_database(
-        load_settings(config), lambda database: database.write(lambda tx: admin.remove_tenant(tx, OPERATOR, name))
-    )
+    write_store(config, lambda tx: admin.remove_tenant(tx, OPERATOR, name))
     typer.echo(f"{name} is no tenant any more")
 
 
@@ -67,10 +63,7 @@ def give(
     config: ConfigOption = Path("waxseal.toml"),
 ) -> None:
     """Give a domain with its people to a tenant."""
-    with_database(
-        load_settings(config),
-        lambda database: database.write(lambda tx: admin.give_domain(tx, OPERATOR, domain, name)),
-    )
+    write_store(config, lambda tx: admin.give_domain(tx, OPERATOR, domain, name))
     typer.echo(f"{domain} belongs to {name or 'the node'}")
 
 
@@ -78,10 +71,7 @@ def give(
 def add_admin(name: TenantArgument, address: PersonArgument, config: ConfigOption = Path("waxseal.toml")) -> None:
     """Let a person of a tenant administer it."""
     parsed = parse_address(address)
-    with_database(
-        load_settings(config),
-        lambda database: database.write(lambda tx: admin.put_admin(tx, OPERATOR, name, parsed)),
-    )
+    write_store(config, lambda tx: admin.put_admin(tx, OPERATOR, name, parsed))
     typer.echo(f"{parsed} administers {name}")
 
 
@@ -89,10 +79,7 @@ def add_admin(name: TenantArgument, address: PersonArgument, config: ConfigOptio
 def remove_admin(name: TenantArgument, address: PersonArgument, config: ConfigOption = Path("waxseal.toml")) -> None:
     """End that."""
     parsed = parse_address(address)
-    with_database(
-        load_settings(config),
-        lambda database: database.write(lambda tx: admin.remove_admin(tx, OPERATOR, name, parsed)),
-    )
+    write_store(config, lambda tx: admin.remove_admin(tx, OPERATOR, name, parsed))
     typer.echo(f"{parsed} administers {name} no longer")
 
 
@@ -102,9 +89,7 @@ def changes(
     config: ConfigOption = Path("waxseal.toml"),
 ) -> None:
     """Print what was changed in the directory, newest first: time (UTC), by whom, tenant, what, about what, details."""
-    found = with_database(
-        load_settings(config), lambda database: database.read(lambda tx: directory_changes.recent(tx, name or None))
-    )
+    found = read_store(config, lambda tx: directory_changes.recent(tx, name or None))
     for change in found:
         at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(change.time))
         typer.echo("\t".join([at, change.actor, change.tenant, change.kind, change.target, change.details]))
