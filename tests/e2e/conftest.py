@@ -18,6 +18,8 @@ from typing import Any
 
 import pytest
 
+from .chromium import launched
+
 START_SECONDS = 60
 STOP_SECONDS = 30
 
@@ -120,3 +122,10 @@ def _starting(tmp_path: Path) -> Iterator[StartNode]:
     for node in started:
         if not node.stopped:
             node.kill()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Chromium, for a whole module; pages are opened with `chromium.opened`."""
+    with launched() as running:
+        yield running

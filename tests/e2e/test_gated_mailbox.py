@@ -11,7 +11,6 @@ import base64
 import hashlib
 import imaplib
 import json
-import os
 import shutil
 import smtplib
 import subprocess
@@ -25,68 +24,28 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 import requests
 from eth_account import Account as Wallet
-from eth_account.messages import encode_defunct
 
-playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+from . import chromium
+from .chromium import MARKS, info, inject, opened
 
-CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no Chromium at {CHROMIUM} (apt-get install chromium)"),
-    # Playwright's driver leaves its pipes to the garbage collector.
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-FLAGS += ["--disable-component-update", "--disable-sync"]
+pytestmark = [pytest.mark.slow, *MARKS]
 WITHIN = 3  # gates.ends_within_seconds
 SLACK = 60  # for two busy cores
 NORA = Wallet.from_key(b"\x21" * 32)
 DOMAIN = "waxseal.test"
 ADDRESS = f"nora.n@{DOMAIN}"
 
-WALLET = """(() => {
-  const provider = { request: ({ method, params }) => window.walletRequest(method, params ?? []) };
-  const info = Object.freeze({ uuid: "00000000-0000-4000-8000-000000000001", name: "Seal Wallet",
-    icon: "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg'/%3E", rdns: "test.wallet" });
-  const announce = () => window.dispatchEvent(new CustomEvent("eip6963:announceProvider",
-    { detail: Object.freeze({ info, provider }) }));
-  window.addEventListener("eip6963:requestProvider", announce);
-  announce();
-})();"""
-
-
-def answer(_source: Any, method: str, params: list[str]) -> Any:
-    """What the wallet answers, signed by eth-account."""
-    if method == "eth_requestAccounts":
-        return [NORA.address.lower()]
-    if method == "eth_chainId":
-        return "0x1"
-    assert method == "personal_sign"
-    return "0x" + bytes(NORA.sign_message(encode_defunct(bytes.fromhex(params[0][2:]))).signature).hex()
-
 
 @pytest.fixture(params=["light", "dark"])
-def page(request: pytest.FixtureRequest) -> Iterator[Any]:
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        context = browser.new_context(color_scheme=request.param, viewport={"width": 1100, "height": 900})
-        context.set_default_timeout(60_000)
-        opened = context.new_page()
-        opened.expose_binding("walletRequest", answer)
-        opened.add_init_script(WALLET)
-        complaints: list[str] = []
-        opened.on("console", lambda line: complaints.append(line.text) if "Content Security" in line.text else None)
-        opened.on("pageerror", lambda error: complaints.append(str(error)))
-        opened.scheme = request.param
-        yield opened
-        browser.close()
-        assert complaints == []
+def page(request: pytest.FixtureRequest, browser: Any) -> Iterator[Any]:
+    with opened(browser, request.param) as page:
+        inject(page, NORA, info("Seal Wallet"))
+        page.scheme = request.param
+        yield page
 
 
 def shoot(page: Any, name: str) -> None:
-    if folder := os.environ.get("WAXSEAL_SCREENSHOTS"):
-        page.screenshot(path=f"{folder}/{name}-{page.scheme}.png", full_page=True)
+    chromium.shoot(page, f"{name}-{page.scheme}")
 
 
 def waxseal(config: Path, *arguments: str) -> str:

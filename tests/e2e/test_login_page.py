@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,6 @@ from typing import Any
 import pytest
 import trio
 from eth_account import Account as Wallet
-from eth_account.messages import encode_defunct
 from nacl.signing import SigningKey
 
 from identity.solana import format_address
@@ -31,56 +29,11 @@ from node.store.database import Database, Writing
 from node.store.security_events import SecurityEvent
 from node.store.sending import State
 
-playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+from .chromium import ICON, MARKS, info, inject, opened, shoot, wallet
 
-CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
-pytestmark = [
-    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no Chromium at {CHROMIUM} (apt-get install chromium)"),
-    # Playwright's driver leaves its pipes to the garbage collector.
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-FLAGS += ["--disable-component-update", "--disable-sync"]
-
+pytestmark = MARKS
 ALICE = Wallet.from_key(b"\x01" * 32)
 MALLORY = Wallet.from_key(b"\x03" * 32)
-ICON = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 8 8'%3E%3Crect width='8' height='8' rx='2' fill='%23{}'/%3E%3C/svg%3E"  # noqa: E501
-
-# A wallet as extensions inject it: EIP-1193 requests, announced over EIP-6963.
-WALLET = """(() => {
-  const provider = { request: ({ method, params }) => window.walletRequest(method, params ?? []).then((answer) => {
-    if (answer.error) throw Object.assign(new Error(answer.error.message), { code: answer.error.code });
-    return answer.result;
-  }) };
-  const detail = Object.freeze({ info: Object.freeze(INFO), provider });
-  const announce = () => window.dispatchEvent(new CustomEvent("eip6963:announceProvider", { detail }));
-  window.addEventListener("eip6963:requestProvider", announce);
-  announce();
-})();"""
-
-
-def info(name: str, colour: str = "3b6ea5") -> str:
-    uuid = f"00000000-0000-4000-8000-{abs(hash(name)) % 10**12:012d}"
-    return f'{{uuid: "{uuid}", name: "{name}", icon: "{ICON.format(colour)}", rdns: "test.wallet"}}'
-
-
-def wallet(account: Any) -> Callable[..., dict[str, Any]]:
-    """Answers what a page asks of the wallet, in Python, signed by eth-account."""
-
-    def request(_source: Any, method: str, params: list[str]) -> dict[str, Any]:
-        if account is None:
-            return {"error": {"code": 4001, "message": "User rejected the request."}}
-        if method == "eth_requestAccounts":
-            return {"result": [account.address.lower()]}
-        if method == "eth_chainId":
-            return {"result": "0x1"}
-        assert method == "personal_sign"
-        message = bytes.fromhex(params[0][2:])
-        return {"result": "0x" + bytes(account.sign_message(encode_defunct(message)).signature).hex()}
-
-    return request
-
 
 # A Solana wallet as extensions inject it: Wallet Standard, registered before or after the page asks.
 SOLANA_WALLET = """(() => {
@@ -170,41 +123,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield running
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as driver:
-        launched = driver.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        yield launched
-        launched.close()
-
-
 @pytest.fixture(params=["light"])
 def page(request: pytest.FixtureRequest, browser: Any, site: Site) -> Iterator[Any]:
-    context = browser.new_context(
-        base_url=site.origin, color_scheme=request.param, viewport={"width": 1100, "height": 900}
-    )
-    context.set_default_timeout(10_000)
-    opened = context.new_page()
-    complaints: list[str] = []
-    opened.on(
-        "console", lambda message: complaints.append(message.text) if "Content Security" in message.text else None
-    )
-    opened.on("pageerror", lambda error: complaints.append(str(error)))
-    yield opened
-    context.close()
-    assert complaints == []
-
-
-def inject(page: Any, account: Any, *infos: str) -> None:
-    page.expose_binding("walletRequest", wallet(account))
-    for one in infos:
-        page.add_init_script(WALLET.replace("INFO", one))
-
-
-def shoot(page: Any, name: str) -> None:
-    """Keep a picture when a folder for them is named."""
-    if folder := os.environ.get("WAXSEAL_SCREENSHOTS"):
-        page.screenshot(path=f"{folder}/{name}.png", full_page=True)
+    with opened(browser, request.param, site.origin, seconds=10) as page:
+        yield page
 
 
 @pytest.mark.parametrize("page", ["light", "dark"], indirect=True)

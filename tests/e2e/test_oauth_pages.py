@@ -5,43 +5,22 @@ from __future__ import annotations
 import base64
 import hashlib
 import imaplib
-import os
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 import requests
 from eth_account import Account as Wallet
-from eth_account.messages import encode_defunct
 
+from .chromium import MARKS, info, inject, opened, shoot
 from .conftest import NodeProcess
 
-playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
-
-CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
-pytestmark = [
-    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no Chromium at {CHROMIUM} (apt-get install chromium)"),
-    # Playwright's driver leaves its pipes to the garbage collector.
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+pytestmark = MARKS
 VERIFIER = "v" * 50
 CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
-
-WALLET = """(() => {
-  const provider = { request: ({ method, params }) => window.walletRequest(method, params ?? []) };
-  const detail = Object.freeze({ info: Object.freeze({ uuid: "00000000-0000-4000-8000-000000000001",
-    name: "Seal Wallet", icon: "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg'/%3E",
-    rdns: "test.wallet" }), provider });
-  const announce = () => window.dispatchEvent(new CustomEvent("eip6963:announceProvider", { detail }));
-  window.addEventListener("eip6963:requestProvider", announce);
-  announce();
-})();"""
 
 
 class Client:
@@ -80,57 +59,48 @@ def client() -> Iterator[Client]:
 
 
 @pytest.fixture(params=["light", "dark"])
-def page(request: pytest.FixtureRequest, node: NodeProcess) -> Iterator[Any]:
-    account = Wallet.from_key(node.person()["private_key"])
-
-    def asked(_source: Any, method: str, params: list[str]) -> Any:
-        if method == "eth_requestAccounts":
-            return [account.address.lower()]
-        if method == "eth_chainId":
-            return "0x1"
-        signed = account.sign_message(encode_defunct(bytes.fromhex(params[0][2:])))
-        return "0x" + bytes(signed.signature).hex()
-
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        context = browser.new_context(color_scheme=request.param, viewport={"width": 1000, "height": 800})
-        context.set_default_timeout(30_000)
-        opened = context.new_page()
-        opened.expose_binding("walletRequest", asked)
-        opened.add_init_script(WALLET)
-        complaints: list[str] = []
-        opened.on(
-            "console", lambda message: complaints.append(message.text) if "Content Secu" in message.text else None
-        )
-        yield opened
-        browser.close()
-        assert complaints == []
+def page(request: pytest.FixtureRequest, browser: Any, node: NodeProcess) -> Iterator[Any]:
+    with opened(browser, request.param) as page:
+        inject(page, Wallet.from_key(node.person()["private_key"]), info("Seal Wallet"))
+        yield page
 
 
-def shoot(page: Any, name: str) -> None:
-    """Keep a picture when a folder for them is named."""
-    if folder := os.environ.get("WAXSEAL_SCREENSHOTS"):
-        page.screenshot(path=f"{folder}/{name}.png", full_page=True)
+class Provider:
+    """The node's provider as a registered client sees it."""
+
+    def __init__(self, node: NodeProcess) -> None:
+        self.origin = f"http://localhost:{node.ports['http']}"
+        self.facts = requests.get(self.origin + "/.well-known/openid-configuration", timeout=30).json()
+        said = {"client_name": "Kittiwake Mail", "redirect_uris": ["http://127.0.0.1/back"]}
+        self.client_id = self.post("registration_endpoint", json=said)["client_id"]
+
+    def post(self, endpoint: str, **sent: Any) -> dict[str, Any]:
+        return dict(requests.post(self.facts[endpoint], timeout=30, **sent).json())
+
+    def link(self, back: str) -> str:
+        query = {
+            "response_type": "code",
+            "client_id": self.client_id,
+            "redirect_uri": back,
+            "scope": "imap smtp offline_access",
+            "state": "s",
+            "code_challenge": CHALLENGE,
+            "code_challenge_method": "S256",
+        }
+        return str(self.facts["authorization_endpoint"]) + "?" + urlencode(query)
+
+    def redeemed(self, code: str) -> str:
+        """The access token."""
+        brought = {"grant_type": "authorization_code", "client_id": self.client_id, "code": code}
+        return str(self.post("token_endpoint", data={**brought, "code_verifier": VERIFIER})["access_token"])
 
 
 def test_connecting_and_disconnecting(
     page: Any, node: NodeProcess, client: Client, request: pytest.FixtureRequest
 ) -> None:
     scheme = request.node.callspec.params["page"]
-    origin = f"http://localhost:{node.ports['http']}"
-    facts = requests.get(origin + "/.well-known/openid-configuration", timeout=30).json()
-    said = {"client_name": "Kittiwake Mail", "redirect_uris": ["http://127.0.0.1/back"]}
-    client_id = requests.post(facts["registration_endpoint"], json=said, timeout=30).json()["client_id"]
-    query = {
-        "response_type": "code",
-        "client_id": client_id,
-        "redirect_uri": client.origin + "/back",
-        "scope": "imap smtp offline_access",
-        "state": "s",
-        "code_challenge": CHALLENGE,
-        "code_challenge_method": "S256",
-    }
-    client.link = facts["authorization_endpoint"] + "?" + urlencode(query)
+    provider = Provider(node)
+    client.link = provider.link(client.origin + "/back")
 
     page.goto(client.origin + "/")  # another site to the browser
     page.get_by_role("link", name="Connect").click()
@@ -140,15 +110,9 @@ def test_connecting_and_disconnecting(
     page.get_by_role("button", name="Allow", exact=True).focus()
     page.keyboard.press("Enter")
     page.get_by_text("Back here").wait_for()
-    assert (client.answers[0]["iss"], client.answers[0]["state"]) == ([origin], ["s"])
-    brought = {
-        "grant_type": "authorization_code",
-        "client_id": client_id,
-        "code": client.answers[0]["code"][0],
-        "code_verifier": VERIFIER,
-    }
-    tokens = requests.post(facts["token_endpoint"], data=brought, timeout=30).json()
-    _reads_mail(node, tokens["access_token"])
+    assert (client.answers[0]["iss"], client.answers[0]["state"]) == ([provider.origin], ["s"])
+    token = provider.redeemed(client.answers[0]["code"][0])
+    _reads_mail(node, token)
 
     page.goto(client.origin + "/")  # logged in by now: no second login, though the browser comes from another site
     page.get_by_role("link", name="Connect").click()
@@ -156,9 +120,21 @@ def test_connecting_and_disconnecting(
     page.get_by_text("Back here").wait_for()
     assert client.answers[1]["error"] == ["access_denied"]
 
-    asked = requests.post(
-        facts["device_authorization_endpoint"], data={"client_id": client_id, "scope": "imap"}, timeout=30
-    ).json()
+    _by_code(page, provider, scheme)
+    page.goto(provider.origin + "/account")
+    page.get_by_role("heading", name="Connected mail clients").wait_for()
+    shoot(page, f"clients-{scheme}")
+    page.locator("summary", has_text="Disconnect").click()
+    page.get_by_role("button", name="Yes, disconnect Kittiwake Mail now").click()
+    page.get_by_role("heading", name="App passwords").wait_for()
+    assert page.get_by_role("heading", name="Connected mail clients").count() == 0
+    with pytest.raises(imaplib.IMAP4.error):
+        _reads_mail(node, token)
+
+
+def _by_code(page: Any, provider: Provider, scheme: str) -> None:
+    """A device without a browser shows a code; its owner types it here."""
+    asked = provider.post("device_authorization_endpoint", data={"client_id": provider.client_id, "scope": "imap"})
     page.goto(asked["verification_uri"])
     page.get_by_label("Code").fill(asked["user_code"].lower())
     shoot(page, f"device-{scheme}")
@@ -167,16 +143,6 @@ def test_connecting_and_disconnecting(
     shoot(page, f"device-confirm-{scheme}")
     page.get_by_role("button", name="Allow", exact=True).click()
     page.get_by_role("heading", name="Kittiwake Mail is connected").wait_for()
-
-    page.goto(origin + "/account")
-    page.get_by_role("heading", name="Connected mail clients").wait_for()
-    shoot(page, f"clients-{scheme}")
-    page.locator("summary", has_text="Disconnect").click()
-    page.get_by_role("button", name="Yes, disconnect Kittiwake Mail now").click()
-    page.get_by_role("heading", name="App passwords").wait_for()
-    assert page.get_by_role("heading", name="Connected mail clients").count() == 0
-    with pytest.raises(imaplib.IMAP4.error):
-        _reads_mail(node, tokens["access_token"])
 
 
 def _reads_mail(node: NodeProcess, token: str) -> None:

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 import requests
 
+from .chromium import shoot
 from .conftest import NodeProcess, StartNode
-from .test_oauth_pages import page, pytestmark, shoot  # noqa: F401 - the browser
+from .test_oauth_pages import page, pytestmark  # noqa: F401 - the browser
 
 
 def waxseal(*arguments: str) -> None:

@@ -18,15 +18,10 @@ from node.store.database import Writing
 from node.store.schema import web_session
 from node.store.statement import Statement
 
-from .test_login_page import ALICE, CHROMIUM, FLAGS, Site, info, inject, shoot
+from .chromium import MARKS, info, inject, opened, shoot
+from .test_login_page import ALICE, Site
 
-playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
-pytestmark = [
-    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no Chromium at {CHROMIUM} (apt-get install chromium)"),
-    # Playwright's driver leaves its pipes to the garbage collector.
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = MARKS
 
 _AGE = Statement(web_session.update().values(began=1))
 
@@ -55,14 +50,6 @@ class Device:
         return list(self.ask("getCredentials")["credentials"])
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as driver:
-        launched = driver.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        yield launched
-        launched.close()
-
-
 @pytest.fixture
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with Site(tmp_path_factory.mktemp("site")) as running:
@@ -71,19 +58,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 @pytest.fixture(params=["light"])
 def page(request: pytest.FixtureRequest, browser: Any, site: Site) -> Iterator[Any]:
-    context = browser.new_context(
-        base_url=site.origin, color_scheme=request.param, viewport={"width": 1100, "height": 900}
-    )
-    context.set_default_timeout(60_000)
-    opened = context.new_page()
-    complaints: list[str] = []
-    opened.on(
-        "console", lambda message: complaints.append(message.text) if "Content Security" in message.text else None
-    )
-    opened.on("pageerror", lambda error: complaints.append(str(error)))
-    yield opened
-    context.close()
-    assert complaints == []
+    with opened(browser, request.param, site.origin) as page:
+        yield page
 
 
 def write(site: Site, work: Any) -> None:
