@@ -40,11 +40,11 @@ class TileReader:
         return self._missing(tiles.partial_tiles(self.size))
 
     def needed_for_inclusion(self, index: int) -> tuple[Tile, ...]:
-        """The tiles still missing for the audit path of an entry (and its leaf hash). ValueError: there is no such entry."""
+        """The tiles still missing for the audit path of an entry and its leaf hash. ValueError: there is none."""
         return self._needed(lambda read: (merkle.inclusion_proof(index, self.size, read), read(0, index)))
 
     def needed_for_consistency(self, old: int) -> tuple[Tile, ...]:
-        """The tiles still missing for the proof from a smaller tree, and for its root. ValueError: it is not smaller."""
+        """The tiles still missing for the proof from a smaller tree, and for its root. ValueError: it is none."""
         return self._needed(lambda read: (merkle.consistency_proof(old, self.size, read), merkle.root(old, read)))
 
     def needed_for_entries(self, start: int, stop: int) -> tuple[Tile, ...]:
