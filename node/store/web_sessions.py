@@ -27,9 +27,7 @@ def add(  # noqa: PLR0917
     Args:
         strong: it was opened by a signature, or by a password and a second factor.
     """
-    tx.execute(
-        _ADD, token_sha256=token_sha256, account_id=account_id, expires=expires, began=began, strong=int(strong)
-    )
+    tx.execute(_ADD, token_sha256=token_sha256, account_id=account_id, expires=expires, began=began, strong=int(strong))
 
 
 def get(tx: Reading, token_sha256: bytes, now: int) -> int | None:
