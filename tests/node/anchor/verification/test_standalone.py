@@ -116,6 +116,19 @@ async def test_both_refuse_alike(public: Any, alone: Any, everything: dict[str, 
     for hashes in (path.hashes[:-1], path.hashes[1:], (*path.hashes, bytes(32)), path.hashes[::-1]):
         await fails(3, proof=replace(path, hashes=hashes).text)
     await fails(3, proof=replace(path, index=5).text)
+    first = good.proof.splitlines()[2]  # a hash: 43 characters, of which the last has two bits too many, and "="
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+    loose = first[:-2] + letters[letters.index(first[-2]) ^ 1] + "="
+    for second_spelling in (
+        good.proof.replace(first, loose),
+        good.proof.replace(first, first[:-1]),
+        good.proof.replace("index 4", "index 04"),
+        good.proof.replace("index 4", "index +4"),
+        good.proof.replace("\n7\n", "\n07\n"),
+        good.proof.replace("\n", "\r\n"),
+        good.proof + "\n",
+    ):
+        await fails(3, proof=second_spelling)
     await fails(4, everything | {"log-key": [other]})
     await fails(4, everything | {"revoked": [str(public.keys.log_key)]})
     await fails(4, origin="other.test/log")
