@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -14,6 +14,7 @@ from node.base.errors import RemoteProtocolError, Temporary
 
 Content = bytes | AsyncIterable[bytes]
 Fields = Sequence[tuple[bytes, bytes]]
+MAX_REFUSAL = 64 << 10  # octets of an answer that says no where a long one was asked for
 PLAIN = (b"Accept-Encoding", b"identity")  # nothing is ever undone here: a few kilobytes could unfold to gigabytes
 
 
@@ -87,11 +88,36 @@ class WebService:
         """The answer whatever its status; a redirect is an answer like others and not followed. Raises as `post`."""
         return await self._exchange(method, path, content, headers, limit, any_status=True)
 
+    async def pour(
+        self,
+        method: str,
+        path: str,
+        limit: int,
+        take: Callable[[bytes], None],
+        *,
+        content: Content | None = None,
+        headers: Fields = (),
+    ) -> Exchange:
+        """Hand the body of an answer 200 to `take` piece by piece, for what is too long to hold; `body` stays empty.
+
+        The body of any other status comes in the answer, at most `MAX_REFUSAL` octets. Raises as `post`, and what
+        `take` raises.
+        """
+        return await self._exchange(method, path, content, headers, limit, any_status=True, take=take)
+
     async def _ask(self, method: str, path: str, content: Content | None, headers: Fields, limit: int) -> bytes:
         return (await self._exchange(method, path, content, headers, limit, any_status=False)).body
 
     async def _exchange(
-        self, method: str, path: str, content: Content | None, headers: Fields, limit: int, *, any_status: bool
+        self,
+        method: str,
+        path: str,
+        content: Content | None,
+        headers: Fields,
+        limit: int,
+        *,
+        any_status: bool,
+        take: Callable[[bytes], None] | None = None,
     ) -> Exchange:
         fields = [PLAIN, *headers]
         try:
@@ -103,21 +129,26 @@ class WebService:
                 kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
                 wait = response.headers.get("Retry-After", "")
                 seconds = int(wait) if wait.isascii() and wait.isdecimal() and len(wait) < 8 else 0
-                return Exchange(response.status_code, kind, await self._bounded(response, limit), seconds)
+                body = bytearray()
+                is_refused = take is not None and response.status_code != 200
+                sink = body.extend if take is None or is_refused else take
+                await self._bounded(response, MAX_REFUSAL if is_refused else limit, sink)
+                return Exchange(response.status_code, kind, bytes(body), seconds)
         except (httpx.RemoteProtocolError, httpx.DecodingError) as error:
             raise RemoteProtocolError(f"{self._what} speaks no HTTP: {error}") from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise Temporary(f"no answer from {self._what}: {str(error) or type(error).__name__}") from None
 
-    async def _bounded(self, response: httpx.Response, limit: int) -> bytes:
-        data = bytearray()
+    async def _bounded(self, response: httpx.Response, limit: int, take: Callable[[bytes], None]) -> None:
+        size = 0
         # Too long an answer is ended by cancelling: to break out of the loop would leave generators of the library
         # behind that were never closed.
         with trio.CancelScope() as reading:
             async for piece in response.aiter_raw():
-                data += piece
-                if len(data) > limit:
+                size += len(piece)
+                if size > limit:
                     reading.cancel()
-        if len(data) > limit:
+                else:
+                    take(piece)
+        if size > limit:
             raise RemoteProtocolError(f"{self._what} answers more than {limit} octets")
-        return bytes(data)
