@@ -18,7 +18,8 @@ import pytest
 import trio
 from nacl.signing import SigningKey, VerifyKey
 
-from node.anchor import checkpoint
+from node.anchor import checkpoint, proof
+from node.anchor import receipt as receipts
 from node.anchor.cosignature import CosignatureKey, CosignatureSigner, cosignatures
 from node.anchor.keys import load_or_create, open_keys
 from node.anchor.note import NoteKey
@@ -93,6 +94,12 @@ async def test_two_nodes_witness_each_other(open_node: OpenNode, plan: Plan, tmp
                     )
 
                 await site.published(witnessed)
+        (kept, *_) = await first.inbox()
+        rooms = first.running.rooms
+        receipt = await rooms.database.read(lambda tx: receipts.make(tx, hashlib.sha256(kept).digest(), rooms.keys))
+        assert cosignatures(proof.parse(receipt.proof).signed, [other.witness_key]), (
+            "receipts carry what witnesses said"
+        )
         seen = json.loads(await trio.to_thread.run_sync(other.read, f"/log/seen?origin={one.log_key.name}"))
         assert {size_of(one.log_key, text) for text in seen["checkpoints"]} >= {BEGINNING + 2}
         assert seen["forks"] == []
