@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sqlalchemy import bindparam, delete, select
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from node.store.schema_passwords import blocked_network
-from node.store.statement import Statement, same
+from node.store.statement import Statement, behind, replacing, same
 from node.store.transaction import Reading, Writing
 
 KEPT_SECONDS = 7 * 86400  # after its end a block still makes the next one longer
@@ -35,22 +34,11 @@ class BlockedNetwork:
 
 
 _C = blocked_network.c
-_PUT = Statement(
-    (
-        _new := upsert(blocked_network).values({column.name: bindparam(column.name) for column in _C})
-    ).on_conflict_do_update(
-        index_elements=[_C.network],
-        set_={column.name: _new.excluded[column.name] for column in _C if column.name != "network"},
-    )
-)
+_PUT = Statement(replacing(blocked_network))
 _LISTING = Statement(select(blocked_network).order_by(_C.until.desc(), _C.network).limit(bindparam("most")))
 _REMOVE = Statement(delete(blocked_network).where(same(_C.network)).returning(_C.network))
 _EXPIRE = Statement(delete(blocked_network).where(_C.until < bindparam("before")))
-_TRIM = Statement(
-    delete(blocked_network).where(
-        _C.network.in_(select(_C.network).order_by(_C.until.desc()).limit(-1).offset(bindparam("most")))
-    )
-)
+_TRIM = Statement(delete(blocked_network).where(_C.network.in_(behind(select(_C.network).order_by(_C.until.desc())))))
 
 
 def put(tx: Writing, block: BlockedNetwork) -> None:
@@ -79,4 +67,4 @@ def remove(tx: Writing, network: str) -> bool:
 def expire(tx: Writing, now: int) -> None:
     """Forget blocks that ended long ago, and the least of too many."""
     tx.execute(_EXPIRE, before=now - KEPT_SECONDS)
-    tx.execute(_TRIM, most=MOST)
+    tx.execute(_TRIM, kept=MOST)

@@ -15,7 +15,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 
 from node.store.schema import contact
 from node.store.sending import digest
-from node.store.statement import Statement, chosen, same
+from node.store.statement import Statement, behind, chosen, same
 from node.store.transaction import Reading, Writing
 
 __all__ = ["Contact", "crowded", "digest", "exchanged", "expire", "get", "junked", "received", "sent", "trim"]
@@ -89,11 +89,11 @@ _CROWDED = Statement(select(_C.account_id).group_by(_C.account_id).having(func.c
 _TRIM = Statement(
     delete(contact).where(
         _KEY.in_(
-            select(_C.account_id, _C.digest)
-            .where(same(_C.account_id))
-            .order_by((_C.sent > 0).desc(), (_C.received > 1).desc(), _C.last.desc())
-            .limit(-1)
-            .offset(MOST)
+            behind(
+                select(_C.account_id, _C.digest)
+                .where(same(_C.account_id))
+                .order_by((_C.sent > 0).desc(), (_C.received > 1).desc(), _C.last.desc())
+            )
         )
     )
 )
@@ -142,4 +142,4 @@ def crowded(tx: Reading) -> list[int]:
 
 def trim(tx: Writing, account_id: int) -> None:
     """Forget what is beyond `MOST`: those written to stay before those who wrote, of equals those heard of last."""
-    tx.execute(_TRIM, account_id=account_id)
+    tx.execute(_TRIM, account_id=account_id, kept=MOST)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sqlalchemy import bindparam, delete, func, select
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from node.store.schema_names import ens_name
-from node.store.statement import Statement, same
+from node.store.statement import Statement, replacing, same
 from node.store.transaction import Reading, Row, Writing
 
 KEPT = 50_000  # names; beyond it nothing new is remembered
@@ -37,12 +36,7 @@ class EnsName:
 
 
 _C = ens_name.c
-_PUT = Statement(
-    (_add := upsert(ens_name).values({c.name: bindparam(c.name) for c in _C})).on_conflict_do_update(
-        index_elements=["name"],
-        set_={"address": _add.excluded.address, "chain": _add.excluded.chain, "checked": _add.excluded.checked},
-    )
-)
+_PUT = Statement(replacing(ens_name))
 _GET = Statement(select(ens_name).where(same(_C.name)))
 _REMOVE = Statement(delete(ens_name).where(same(_C.name)))
 _EXPIRE = Statement(delete(ens_name).where(_C.checked < bindparam("before")))

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from typing import Literal, TypeVar, get_args
 
 from sqlalchemy import bindparam, delete, select
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from node.base.address import Address
 from node.store.schema import gate, gate_pass
-from node.store.statement import Statement, adding, same
+from node.store.statement import Statement, adding, replacing, same
 from node.store.transaction import Reading, Row, Writing
 
 T = TypeVar("T")
@@ -44,12 +43,7 @@ class StoredGate:
 
 
 _C = gate.c
-_PUT = Statement(
-    (_add := upsert(gate).values({c.name: bindparam(c.name) for c in _C})).on_conflict_do_update(
-        index_elements=["use", "target"],
-        set_={name: _add.excluded[name] for name in ("rule", "revoke", "changed", "others")},
-    )
-)
+_PUT = Statement(replacing(gate))
 _GET = Statement(select(gate).where(same(_C.use), same(_C.target)))
 _LISTING = Statement(select(gate).order_by(_C.target, _C.use))
 _REMOVE = Statement(delete(gate).where(same(_C.use), same(_C.target)).returning(_C.target))

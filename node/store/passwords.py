@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import bindparam, delete, func, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from node.store.schema_passwords import account_password, recovery_code, totp
-from node.store.statement import Statement, adding, same
+from node.store.statement import Statement, adding, replacing, same
 from node.store.transaction import Reading, Writing
 
 
@@ -46,13 +45,7 @@ class Factors:
 
 _P, _T, _R = account_password.c, totp.c, recovery_code.c
 _PASSWORD = Statement(select(_P.hash, _P.changed).where(same(_P.account_id)))
-_SET = Statement(
-    (
-        _new := upsert(account_password).values({column.name: bindparam(column.name) for column in _P})
-    ).on_conflict_do_update(
-        index_elements=[_P.account_id], set_={"hash": _new.excluded.hash, "changed": _new.excluded.changed}
-    )
-)
+_SET = Statement(replacing(account_password))
 _UNSET = Statement(delete(account_password).where(same(_P.account_id)).returning(_P.account_id))
 _TOTP = Statement(select(_T.secret, _T.confirmed, _T.last_step).where(same(_T.account_id)))
 _BEGIN = Statement(adding(totp))

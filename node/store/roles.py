@@ -5,11 +5,10 @@ from __future__ import annotations
 import time
 from enum import StrEnum
 
-from sqlalchemy import bindparam, delete, select
-from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy import delete, select
 
 from node.store.schema_passwords import account_role
-from node.store.statement import Statement, same
+from node.store.statement import Statement, replacing, same
 from node.store.transaction import Reading, Writing
 
 
@@ -21,11 +20,7 @@ class Role(StrEnum):
 
 
 _C = account_role.c
-_PUT = Statement(
-    (_new := upsert(account_role).values({column.name: bindparam(column.name) for column in _C})).on_conflict_do_update(
-        index_elements=[_C.account_id], set_={"role": _new.excluded.role, "since": _new.excluded.since}
-    )
-)
+_PUT = Statement(replacing(account_role))
 _GET = Statement(select(_C.role).where(same(_C.account_id)))
 _LISTING = Statement(select(_C.account_id, _C.role).order_by(_C.account_id))
 _REMOVE = Statement(delete(account_role).where(same(_C.account_id)).returning(_C.role))

@@ -1,4 +1,8 @@
-"""What is remembered of an account's sending: its baseline, how far it is restricted, and whom it has written to."""
+"""What is remembered of an account's sending: its baseline, how far it is restricted, and whom it has written to.
+
+`correspondent` is no twin of `contacts`: it names domains as well as addresses, is never trimmed (a trimmed one would look
+new, and thousands of them like a burst), is kept longer, and is written once in 30 days instead of with every message.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +12,9 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from sqlalchemy import bindparam, delete, select, tuple_, update
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from node.store.schema import correspondent, sending
-from node.store.statement import Statement, chosen, same
+from node.store.statement import Statement, chosen, replacing, same
 from node.store.transaction import Reading, Writing
 
 KEPT_SECONDS = 400 * 86400  # a correspondent not written to for so long is a stranger again
@@ -35,19 +38,7 @@ class State(NamedTuple):
 
 _S, _C = sending.c, correspondent.c
 _GET = Statement(select(_S.step, _S.since, _S.baseline).where(same(_S.account_id)))
-_PUT = Statement(
-    (
-        _add := upsert(sending).values(
-            account_id=bindparam("account_id"),
-            step=bindparam("step"),
-            since=bindparam("since"),
-            baseline=bindparam("baseline"),
-        )
-    ).on_conflict_do_update(
-        index_elements=[_S.account_id],
-        set_={"step": _add.excluded.step, "since": _add.excluded.since, "baseline": _add.excluded.baseline},
-    )
-)
+_PUT = Statement(replacing(sending))
 _REPLACE = Statement(
     update(sending)
     .where(same(_S.account_id), _S.step == bindparam("old_step"), _S.baseline == bindparam("old"))
@@ -55,13 +46,7 @@ _REPLACE = Statement(
     .returning(_S.account_id)
 )
 _KNOWN = Statement(select(_C.digest, _C.last).where(same(_C.account_id), _C.digest.in_(chosen("digests"))))
-_MEET = Statement(
-    (
-        _met := upsert(correspondent).values(
-            account_id=bindparam("account_id"), digest=bindparam("digest"), last=bindparam("last")
-        )
-    ).on_conflict_do_update(index_elements=[_C.account_id, _C.digest], set_={"last": _met.excluded.last})
-)
+_MEET = Statement(replacing(correspondent))
 _EXPIRE = Statement(
     delete(correspondent).where(
         tuple_(_C.account_id, _C.digest).in_(

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import bindparam, delete, select
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from node.store.schema_names import shown_credential
-from node.store.statement import Statement, same
+from node.store.statement import Statement, behind, replacing, same
 from node.store.transaction import Reading, Writing
 
 KEPT = 16  # of one account; the one shown longest ago goes
@@ -36,13 +34,7 @@ class Shown:
 
 
 _C = shown_credential.c
-_VALUES: dict[str, Any] = {column.name: bindparam(column.name) for column in _C}
-_PUT = Statement(
-    (_add := upsert(shown_credential).values(_VALUES)).on_conflict_do_update(
-        index_elements=["account_id", "digest"],
-        set_={name: _add.excluded[name] for name in ("holder", "shown", "expires")},
-    )
-)
+_PUT = Statement(replacing(shown_credential))
 _LISTING = Statement(
     select(_C.token, _C.holder, _C.shown, _C.expires)
     .where(same(_C.account_id), _C.expires > bindparam("now"))
@@ -51,13 +43,7 @@ _LISTING = Statement(
 _CROWDED = Statement(
     delete(shown_credential).where(
         same(_C.account_id),
-        _C.digest.in_(
-            select(_C.digest)
-            .where(same(_C.account_id))
-            .order_by(_C.shown.desc(), _C.digest)
-            .limit(-1)
-            .offset(bindparam("kept"))
-        ),
+        _C.digest.in_(behind(select(_C.digest).where(same(_C.account_id)).order_by(_C.shown.desc(), _C.digest))),
     )
 )
 _FORGET = Statement(delete(shown_credential).where(same(_C.account_id), same(_C.holder)))

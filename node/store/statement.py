@@ -7,6 +7,7 @@ from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import BinaryExpression, ColumnElement, Insert, Select, Table, bindparam, func, insert, select
+from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 from sqlalchemy.sql.base import Executable
 
@@ -54,6 +55,20 @@ def _nothing(_values: Mapping[str, Any]) -> Sequence[Any]:
 def adding(table: Table, *without: str) -> Insert:
     """An INSERT with one parameter for each column, by its name, but for the columns named."""
     return insert(table).values({c.name: bindparam(c.name) for c in table.c if c.name not in without})
+
+
+def replacing(table: Table) -> Insert:
+    """An INSERT likewise, which takes the place of the row with the same primary key."""
+    new = upsert(table).values({c.name: bindparam(c.name) for c in table.c})
+    keys = table.primary_key.columns
+    return new.on_conflict_do_update(
+        index_elements=list(keys), set_={c.name: new.excluded[c.name] for c in table.c if c.name not in keys}
+    )
+
+
+def behind(rows: Select[Any]) -> Select[Any]:
+    """What an ordered selection has behind its first `:kept` rows: too many, to be deleted."""
+    return rows.limit(-1).offset(bindparam("kept"))  # SQLite has no OFFSET without a LIMIT
 
 
 def same(column: ColumnElement[Any], parameter: str = "") -> BinaryExpression[bool]:

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from sqlalchemy import bindparam, delete, select
-from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy import delete, select
 
 from node.store.schema import mirrored
-from node.store.statement import Statement, same
+from node.store.statement import Statement, replacing, same
 from node.store.transaction import Reading, Writing
 
 GONE = 0
 """In the place of a time: it was listed once, and is no longer."""
 
 _C = mirrored.c
-_PUT = Statement(
-    (_add := upsert(mirrored).values(key=bindparam("key"), seen=bindparam("seen"))).on_conflict_do_update(
-        index_elements=["key"], set_={"seen": _add.excluded.seen}
-    )
-)
+_PUT = Statement(replacing(mirrored))
 _SEEN = Statement(select(_C.seen).where(same(_C.key)))
 _REMOVE = Statement(delete(mirrored).where(same(_C.key)))
 

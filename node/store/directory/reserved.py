@@ -5,20 +5,15 @@ from __future__ import annotations
 import time
 
 from sqlalchemy import bindparam, delete, select
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from node.store.schema_directory import reserved_address
-from node.store.statement import Statement, same
+from node.store.statement import Statement, replacing, same
 from node.store.transaction import Reading, Writing
 
 FOREVER = 253_402_300_799  # the last second of the year 9999
 
 _C = reserved_address.c
-_PUT = Statement(
-    (_new := upsert(reserved_address).values(key=bindparam("key"), until=bindparam("until"))).on_conflict_do_update(
-        index_elements=[_C.key], set_={"until": _new.excluded.until}
-    )
-)
+_PUT = Statement(replacing(reserved_address))
 _GET = Statement(select(_C.until).where(same(_C.key), _C.until > bindparam("now")))
 _LISTING = Statement(select(_C.key, _C.until).where(_C.until > bindparam("now")).order_by(_C.key))
 _REMOVE = Statement(delete(reserved_address).where(same(_C.key)).returning(_C.key))
