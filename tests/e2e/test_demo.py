@@ -16,7 +16,8 @@ def test_the_demo_ends_well() -> None:
     assert run.returncode == 0, run.stdout + run.stderr
     stories = {row["name"]: row for row in json.loads(run.stdout.strip().splitlines()[-1])}
     assert list(stories) == ["normal", "spam", "phishing", "large attachment"]
-    assert [row["log_index"] for row in stories.values()] == [0, 1, 2, 3]
+    places = [row["log_index"] for row in stories.values()]
+    assert places == sorted(set(places)), "one after the other, with events of the audit trail between them"
     for row in stories.values():
         assert row["same_bytes"]
         assert row["transaction"].startswith("0x")
