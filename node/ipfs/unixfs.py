@@ -110,9 +110,10 @@ class Builder:
 
 
 Fetch = Callable[[Cid], Awaitable[bytes]]
+"""Gives a block by its CID; the bytes are checked here, so the source need not be trusted."""
 Pieces = AsyncGenerator[bytes, None]
 Cids = AsyncGenerator[Cid, None]
-"""Gives a block by its CID; the bytes are checked here, so the source need not be trusted."""
+Blocks = AsyncGenerator[Block, None]
 
 
 async def read(fetch: Fetch, root: Cid, size: int, start: int = 0, length: int | None = None) -> Pieces:
@@ -142,6 +143,29 @@ async def blocks_of(fetch: Fetch, root: Cid, *, unless: tuple[type[Exception], .
     async with aclosing(_below(fetch, root, MAX_DEPTH, unless)) as cids:
         async for cid in cids:
             yield cid
+
+
+async def dag(fetch: Fetch, root: Cid) -> Blocks:
+    """Every block of a file's tree, parents before children, depth first, as often as the tree names it.
+
+    Raises:
+        DagError: a block is not what its CID names, or the tree is too deep.
+    """
+    async with aclosing(_tree(fetch, root, MAX_DEPTH)) as blocks:
+        async for block in blocks:
+            yield block
+
+
+async def _tree(fetch: Fetch, cid: Cid, depth: int) -> Blocks:
+    if depth == 0:
+        raise DagError(f"the tree is deeper than {MAX_DEPTH}")
+    data = await _block(fetch, cid)
+    yield Block(cid, data)
+    if cid.codec is Codec.DAG_PB:
+        for link in dagpb.decode(data).links:
+            async with aclosing(_tree(fetch, link.cid, depth - 1)) as below:
+                async for block in below:
+                    yield block
 
 
 async def _below(fetch: Fetch, cid: Cid, depth: int, unless: tuple[type[Exception], ...]) -> Cids:
