@@ -1,7 +1,7 @@
 """What is remembered of an account's sending: its baseline, how far it is restricted, and whom it has written to.
 
-`correspondent` is no twin of `contacts`: it names domains as well as addresses, is never trimmed (a trimmed one would look
-new, and thousands of them like a burst), is kept longer, and is written once in 30 days instead of with every message.
+`correspondent` is no twin of `contacts`: it names domains as well as addresses, is never trimmed (a trimmed one would
+look new, and thousands of them like a burst), and is written once in 30 days instead of with every message.
 """
 
 from __future__ import annotations

@@ -5,7 +5,6 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from node.auth.challenges import NONCE_SECONDS
 from node.auth.local_parts import LONGEST, SHORTEST
 from node.auth.refusal import Reason, Refusal
 from node.auth.sessions import is_token
@@ -24,7 +23,7 @@ from node.servers.http.house import (
 )
 from node.servers.http.pages import wallet_words
 from node.servers.http.problem import BAD_REQUEST, NOT_FOUND, Problem, answer_problem, answer_refusal
-from node.servers.http.siwe import NO_SUCH_WALLET, NonceRequest, VerifyRequest, message_for
+from node.servers.http.siwe import NonceRequest, VerifyRequest, to_sign
 
 NOT_OPENED = "The mailbox was not opened"
 CLOSED = Problem(
@@ -56,15 +55,7 @@ async def nonce(request: Request) -> Response:
     challenge = await here.signup.challenge(browser, peer(request))
     if isinstance(challenge, Refusal):
         return answer_refusal(request, challenge, NOT_OPENED)
-    content = {"nonce": challenge.nonce}
-    if asked.address is not None:
-        message = message_for(challenge, asked, here.settings)
-        if message is None:
-            return answer_problem(request, NO_SUCH_WALLET)
-        content["message"] = message
-    response = answer_json(content)
-    set_cookie(response, here.settings, "browser", browser, NONCE_SECONDS)
-    return response
+    return to_sign(request, challenge, asked, {"nonce": challenge.nonce}, browser)
 
 
 async def verify(request: Request) -> Response:

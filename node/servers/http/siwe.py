@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 from starlette.requests import Request
@@ -65,6 +65,22 @@ def message_for(challenge: Challenge, asked: NonceRequest, settings: WebSettings
     return challenge.solana_message(address, settings.solana_chains[0])
 
 
+def to_sign(
+    request: Request, challenge: Challenge, asked: NonceRequest, content: dict[str, Any], browser: str = ""
+) -> Response:
+    """What is to be signed, with the message for a wallet that named itself; `browser` goes into the cookie."""
+    settings = house(request).settings
+    if asked.address is not None:
+        message = message_for(challenge, asked, settings)
+        if message is None:
+            return answer_problem(request, NO_SUCH_WALLET)
+        content["message"] = message
+    response = answer_json(content)
+    if browser:
+        set_cookie(response, settings, "browser", browser, NONCE_SECONDS)
+    return response
+
+
 async def nonce(request: Request) -> Response:
     """POST /auth/siwe/nonce: a nonce bound to this browser, good once, for five minutes."""
     asked = await read_json(request, NonceRequest)
@@ -82,14 +98,7 @@ async def nonce(request: Request) -> Response:
         "issued_at": challenge.issued_at.isoformat(),
         "expiration_time": challenge.expires.isoformat(),
     }
-    if asked.address is not None:
-        message = message_for(challenge, asked, here.settings)
-        if message is None:
-            return answer_problem(request, NO_SUCH_WALLET)
-        content["message"] = message
-    response = answer_json(content)
-    set_cookie(response, here.settings, "browser", browser, NONCE_SECONDS)
-    return response
+    return to_sign(request, challenge, asked, content, browser)
 
 
 async def verify(request: Request) -> Response:

@@ -16,7 +16,7 @@ from node.flow.sending import Kind, restriction, unlock
 from node.servers.http.body import read_json
 from node.servers.http.house import answer_json, cookie, house, peer, visitor
 from node.servers.http.problem import LOGIN_FIRST, answer_problem, answer_refusal
-from node.servers.http.siwe import NO_SUCH_WALLET, NonceRequest, VerifyRequest, message_for
+from node.servers.http.siwe import NonceRequest, VerifyRequest, to_sign
 from node.store.transaction import Writing
 
 log = get_log(__name__)
@@ -50,12 +50,7 @@ async def nonce(request: Request) -> Response:
     if isinstance(challenge, Refusal):
         return answer_refusal(request, challenge, STAYS)
     content = {"nonce": challenge.nonce, "statement": challenge.statement, "uri": challenge.uri}
-    if asked.address is not None:
-        message = message_for(challenge, asked, here.settings)
-        if message is None:
-            return answer_problem(request, NO_SUCH_WALLET)
-        content["message"] = message
-    return answer_json(content)
+    return to_sign(request, challenge, asked, content)
 
 
 async def verify(request: Request) -> Response:
