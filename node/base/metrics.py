@@ -71,6 +71,19 @@ linked_proofs = Counter("waxseal_linked_proofs_total", "Embedded proofs of crede
 wallet_questions = Counter("waxseal_wallet_questions_total", "Chains asked about contract wallets.", ["result"])
 offloaded_bytes = Counter("waxseal_offloaded_bytes_total", "Octets of attachments moved to the block store.")
 offload_failures = Counter("waxseal_offload_failures_total", "Attachments that stayed in the message for now.")
+block_reads = Counter(
+    "waxseal_block_reads_total", "Blocks read, by where they were: local, remote, nowhere.", ["where"]
+)
+block_read_bytes = Counter("waxseal_block_read_bytes_total", "Octets of blocks read.", ["where"])
+block_fetch_failures = Counter(
+    "waxseal_block_fetch_failures_total", "Blocks that a replica or gateway was asked for in vain.", ["source"]
+)
+blocks_repaired = Counter("waxseal_blocks_repaired_total", "Missing or damaged blocks fetched and written again.")
+replicas_waiting = Gauge("waxseal_replicas_waiting", "Sealed trees that a place does not hold yet.", ["place"])
+replica_oldest = Gauge("waxseal_replica_oldest_seconds", "How long the oldest of them has waited.", ["place"])
+replica_answers = Counter(
+    "waxseal_replica_answers_total", "What came of sending trees to a place.", ["place", "result"]
+)
 audit_events = Counter("waxseal_audit_events_total", "Events written into the audit trail.", ["kind"])
 anchors = Counter("waxseal_anchors_total", "Log heads and chains, by what happened.", ["chain", "result"])
 anchor_waiting = Gauge("waxseal_anchor_waiting", "Leaves of the log that the chain does not hold yet.", ["chain"])

@@ -38,7 +38,11 @@ class BlockCorrupt(Temporary):
 
 
 class Blocks(Protocol):
-    """A block store. Every implementation passes tests/node/ipfs/test_blockstore.py."""
+    """A block store. Every implementation passes tests/node/ipfs/test_blockstore.py.
+
+    A store may know blocks by their digest alone: then `ids` gives every block as raw, and one content under two codecs
+    is one block.
+    """
 
     async def put(self, blocks: Sequence[Block]) -> None:
         """Store blocks; return when all of them would survive a power cut.
@@ -131,9 +135,7 @@ class LocalBlocks:
 
     def _stage(self, blocks: Sequence[Block], staged: list[_Staged]) -> set[Path]:
         """Write what is missing to temporary files; return the folders to be flushed once they are in place."""
-        for block in blocks:
-            if len(block.data) > MAX_BLOCK or not block.cid.names(block.data):
-                raise DagError(f"the block given to be stored as {block.cid} is too large or another one")
+        check(blocks)
         self._unfinished.mkdir(parents=True, exist_ok=True)  # the disk may have come back
         folders = {self._path(block.cid).parent for block in blocks}
         if [folder for folder in folders if _make(folder)]:
@@ -204,6 +206,13 @@ class LocalBlocks:
         for path in self._unfinished.iterdir():
             if path.stat().st_mtime < time.time() - _STALE:
                 path.unlink(missing_ok=True)
+
+
+def check(blocks: Iterable[Block]) -> None:
+    """Raises DagError for a block that is not what its CID names, or too large."""
+    for block in blocks:
+        if len(block.data) > MAX_BLOCK or not block.cid.names(block.data):
+            raise DagError(f"the block given to be stored as {block.cid} is too large or another one")
 
 
 def _cids(names: list[str]) -> Iterator[Cid]:

@@ -27,6 +27,9 @@ MAX_LINE = 64 << 10
 SLOWEST = 1 << 20  # octets a second that a daemon must take in
 AT_ONCE = 200  # names in one request: a URL of 16 KiB
 
+_BASE = ("cid-base", "base32")  # js-ipfs else writes names in base58
+_STAT_SECONDS = 2.0  # for what needs no network; js-ipfs waits for a peer all the same
+
 Arguments = Sequence[tuple[str, str]]
 Car = Callable[[], AsyncGenerator[bytes, None]]
 """Makes the stream of a CARv1 file; called anew for each attempt."""
@@ -99,7 +102,8 @@ class Kubo:
 
     async def block_size(self, cid: str) -> int | None:
         """Octets of a block that the daemon itself has; None when it has none such."""
-        arguments = (("arg", cid), ("offline", "true"), ("timeout", f"{self._line.seconds:g}s"))
+        seconds = min(self._line.seconds, _STAT_SECONDS)
+        arguments = (("arg", cid), ("offline", "true"), ("timeout", f"{seconds:g}s"))
         try:
             return _number(await self._json("block/stat", arguments), "Size")
         except Absent:
@@ -179,17 +183,23 @@ class Kubo:
 
         await self._line.ask(question)
 
-    async def pin_add(self, cid: str) -> None:
-        """Keep a tree; it fetches what it has not."""
-        await self._json("pin/add", (("arg", cid), ("recursive", "true")))
+    async def pin_add(self, cids: Sequence[str], *, recursive: bool = True) -> None:
+        """Keep trees, or only these blocks; it fetches what it has not."""
+        for at in range(0, len(cids), AT_ONCE):
+            await self._json("pin/add", _pins(cids[at : at + AT_ONCE], recursive=recursive))
 
-    async def pin_rm(self, cid: str) -> None:
-        """Keep a tree no longer. One that is not pinned is no error."""
-        try:
-            await self._json("pin/rm", (("arg", cid), ("recursive", "true")))
-        except Answered as error:
-            if "not pinned" not in str(error):
-                raise
+    async def pin_rm(self, cids: Sequence[str], *, recursive: bool = True) -> None:
+        """Keep them no longer. One that is not pinned is no error, but costs a question for each."""
+        for at in range(0, len(cids), AT_ONCE):
+            part = cids[at : at + AT_ONCE]
+            try:
+                await self._json("pin/rm", _pins(part, recursive=recursive))
+            except Answered as error:
+                if "not pinned" not in str(error):
+                    raise
+                if len(part) > 1:
+                    for cid in part:
+                        await self.pin_rm([cid], recursive=recursive)
 
     async def is_pinned(self, cid: str) -> bool:
         """True when it keeps the whole tree below this name."""
@@ -204,8 +214,8 @@ class Kubo:
     async def repo_stat(self) -> RepoStat:
         """How full it is."""
         answer = await self._json("repo/stat")
-        most = answer.get("StorageMax") or 0
-        return RepoStat(_number(answer, "RepoSize"), int(most), _number(answer, "NumObjects"))
+        most = _number(answer, "StorageMax") if answer.get("StorageMax") else 0
+        return RepoStat(_number(answer, "RepoSize"), most, _number(answer, "NumObjects"))
 
     async def repo_gc(self) -> int:
         """Have it remove every block that nothing pinned needs; return how many went. It says so for each."""
@@ -232,7 +242,7 @@ class Kubo:
 
     async def drop(self, root: str, _request: str) -> None:
         """Keep a tree no longer; its blocks go with the daemon's next collection."""
-        await self.pin_rm(root)
+        await self.pin_rm([root])
 
     async def hello(self) -> str:
         """A word about how it is, for people."""
@@ -282,7 +292,7 @@ class Kubo:
         form: _Form | None = None,
         take: Callable[[bytes], None] | None = None,
     ) -> Exchange:
-        path = f"/api/v0/{verb}?{urlencode(arguments)}"
+        path = f"/api/v0/{verb}?{urlencode([*arguments, _BASE])}"
         content: Content = b"" if form is None else form.content
         headers = () if form is None else ((b"Content-Type", form.kind),)
         if take is None:
@@ -374,6 +384,10 @@ def _moving(scope: trio.CancelScope, seconds: float, take: Callable[[bytes], Non
     return moved
 
 
+def _pins(cids: Sequence[str], *, recursive: bool) -> Arguments:
+    return [*(("arg", cid) for cid in cids), ("recursive", "true" if recursive else "false")]
+
+
 def _is_absence(message: str) -> bool:
     """Kubo: "could not find", "not found"; js-ipfs: "was not found", "ERR_NOT_FOUND"; both when a search runs out."""
     lowered = message.lower()
@@ -390,6 +404,8 @@ def _text(document: dict[str, Any], key: str) -> str:
 
 def _number(document: dict[str, Any], key: str) -> int:
     value = document.get(key)
+    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 20:  # js-ipfs writes text
+        value = int(value)
     if not isinstance(value, int) or value < 0:
         raise RemoteProtocolError(f"an answer of the daemon has no number {key}")
     return value
