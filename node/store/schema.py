@@ -8,7 +8,14 @@ from __future__ import annotations
 
 from sqlalchemy import Column, ForeignKey, Index, Integer, LargeBinary, UniqueConstraint, text
 
-from node.store import schema_names, schema_oauth, schema_oidc, schema_passwords, schema_witness  # noqa: F401 - tables
+from node.store import (  # noqa: F401 - tables
+    schema_names,
+    schema_oauth,
+    schema_oidc,
+    schema_passwords,
+    schema_replicas,
+    schema_witness,
+)
 from node.store.columns import metadata
 from node.store.columns import number as _int
 from node.store.columns import octets as _bytes
