@@ -10,7 +10,7 @@ import httpx2 as httpx
 import trio
 
 from node.base.config_places import Place, UnixSocket
-from node.base.errors import RemoteProtocolError, Temporary
+from node.base.errors import RemoteProtocolError, Temporary, WaxsealError
 
 Content = bytes | AsyncIterable[bytes]
 Fields = Sequence[tuple[bytes, bytes]]
@@ -140,15 +140,21 @@ class WebService:
             raise Temporary(f"no answer from {self._what}: {str(error) or type(error).__name__}") from None
 
     async def _bounded(self, response: httpx.Response, limit: int, take: Callable[[bytes], None]) -> None:
-        size = 0
-        # Too long an answer is ended by cancelling: to break out of the loop would leave generators of the library
-        # behind that were never closed.
+        size, refusal = 0, None
+        # Too long an answer, or one that `take` refuses, is ended by cancelling: to leave the loop would leave
+        # generators of the library behind that were never closed.
         with trio.CancelScope() as reading:
             async for piece in response.aiter_raw():
                 size += len(piece)
                 if size > limit:
                     reading.cancel()
-                else:
+                    continue
+                try:
                     take(piece)
+                except WaxsealError as error:
+                    refusal = error
+                    reading.cancel()
         if size > limit:
             raise RemoteProtocolError(f"{self._what} answers more than {limit} octets")
+        if refusal is not None:
+            raise refusal

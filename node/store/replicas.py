@@ -123,7 +123,19 @@ _ERROR = Statement(
     select(_C.error).where(same(_C.place), _C.error != "").order_by(_C.attempts.desc()).limit(bindparam("limit"))
 )
 _COPIES = Statement(select(func.count()).where(same(_C.root), _C.state == State.HELD.value))
-_OPEN_ROWS = Statement(select(func.count()).where(_C.state.in_(_OPEN)))
+_NEEDY = Statement(
+    select(func.count()).where(
+        (part.c.cid == b"")
+        | (part.c.blob_id.is_not(None))
+        & (
+            select(func.count())
+            .where(_C.root == part.c.cid, _C.state == State.HELD.value)
+            .correlate(part)
+            .scalar_subquery()
+            < bindparam("copies")
+        )
+    )
+)
 
 
 def is_stale(tx: Reading, places: Sequence[str]) -> bool:
@@ -194,9 +206,9 @@ def copies(tx: Reading, root: bytes) -> int:
     return count
 
 
-def waiting(tx: Reading) -> int:
-    """Trees and places still to be brought together."""
-    count: int = tx.value(_OPEN_ROWS)
+def needy(tx: Reading, copies: int) -> int:
+    """How many parts are being written, or kept in fewer than `copies` places."""
+    count: int = tx.value(_NEEDY, copies=copies)
     return count
 
 

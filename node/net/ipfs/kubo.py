@@ -236,9 +236,9 @@ class Kubo:
             raise Temporary(f"{self.name} does not say that it keeps {root}")
         return ""
 
-    async def holds(self, root: str, _request: str) -> bool:
-        """True when it keeps the whole tree."""
-        return await self.is_pinned(root)
+    async def holds(self, root: str, _request: str) -> bool | None:
+        """True when it keeps the whole tree, None when it does not."""
+        return await self.is_pinned(root) or None
 
     async def drop(self, root: str, _request: str) -> None:
         """Keep a tree no longer; its blocks go with the daemon's next collection."""

@@ -178,18 +178,22 @@ class PinningService:
                 return one.requestid
         return (await self.add(Pin(cid=root, origins=self._origins))).requestid
 
-    async def holds(self, root: str, request: str) -> bool:
-        """True once it says that it has the whole tree.
+    async def holds(self, root: str, request: str) -> bool | None:
+        """True once it says that it has the whole tree, False while it fetches it, None when it knows of no pin.
 
         Raises:
-            Temporary: it gave up, or knows nothing of it: ask again with `send`.
+            Answered: it could not fetch the tree. The failed pin is taken back, so that it can be asked anew.
         """
-        status = await self.get(request)
+        try:
+            status = await self.get(request)
+        except NoSuchPin:
+            return None
         if status.pin.cid != root:
             raise RemoteProtocolError(f"{self.name} shows another tree under the request for {root}")
-        if status.status is State.FAILED:
-            raise NoSuchPin(f"{self.name} could not fetch {root}: is one of our daemons reachable at its origins?")
-        return status.status is State.PINNED
+        if status.status is not State.FAILED:
+            return status.status is State.PINNED
+        await self.delete(request)
+        raise Answered(f"{self.name} could not fetch {root}: is one of our daemons reachable at its `origins`?")
 
     async def drop(self, _root: str, request: str) -> None:
         """Keep a tree no longer."""
