@@ -18,7 +18,9 @@ from node.base.config_anchor import Anchor
 from node.base.config_audit import Audit
 from node.base.config_chains import Chains, Gates
 from node.base.config_did import Dids
+from node.base.config_ipfs import Ipfs
 from node.base.config_ldap import Ldap
+from node.base.config_links import Gateway, Links
 from node.base.config_logins import Logins
 from node.base.config_names import Ens, Signup
 from node.base.config_oauth import OAuth
@@ -210,6 +212,9 @@ class Settings(Section):
     threat: Threat = Threat()
     sending: Sending = Sending()
     offload: Offload = Offload()
+    ipfs: Ipfs = Ipfs()
+    gateway: Gateway = Gateway()
+    links: Links = Links()
     anchor: Anchor = Anchor()
     witness: Witnessing = Witnessing()
     audit: Audit = Audit()

@@ -71,6 +71,11 @@ linked_proofs = Counter("waxseal_linked_proofs_total", "Embedded proofs of crede
 wallet_questions = Counter("waxseal_wallet_questions_total", "Chains asked about contract wallets.", ["result"])
 offloaded_bytes = Counter("waxseal_offloaded_bytes_total", "Octets of attachments moved to the block store.")
 offload_failures = Counter("waxseal_offload_failures_total", "Attachments that stayed in the message for now.")
+gateway_requests = Counter("waxseal_gateway_requests_total", "Requests to /ipfs, by status.", ["status"])
+gateway_bytes = Counter("waxseal_gateway_bytes_total", "Octets of blocks given to peers by /ipfs.")
+links_made = Counter("waxseal_links_made_total", "Attachments sent as links.")
+link_failures = Counter("waxseal_link_failures_total", "Messages sent whole because their links could not be made.")
+link_downloads = Counter("waxseal_link_downloads_total", "Downloads begun on link pages, or refused.", ["result"])
 block_reads = Counter(
     "waxseal_block_reads_total", "Blocks read, by where they were: local, remote, nowhere.", ["where"]
 )

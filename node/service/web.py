@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from functools import partial
+from ipaddress import ip_network
 from typing import Any
 
 from node.anchor import published
@@ -17,7 +18,9 @@ from node.auth.oauth.provider import Provider
 from node.base.address import parse_address
 from node.directory.issuer import Issuer
 from node.flow import receipt_letter
+from node.ipfs.blockstore import LocalBlocks
 from node.servers.http.app import WebApp
+from node.servers.http.gateway import Gateway
 from node.servers.http.settings import LOOPBACK, MailServer, WebSettings
 from node.service.chains import EMBEDDED
 from node.service.doors import Ports
@@ -87,7 +90,17 @@ def web_app(rooms: Rooms, ports: Ports, oauth: Provider | None = None) -> WebApp
         memory=open_memory(settings, rooms.database, rooms.keys),
         oauth=oauth,
         oidc_providers=open_oidc(settings, web.origin),
+        gateway=_gateway(rooms),
     )
+
+
+def _gateway(rooms: Rooms) -> Gateway | None:
+    given = rooms.settings.gateway
+    if not given.enabled:
+        return None
+    peers = tuple(ip_network(text) for text in given.peers)
+    tokens = tuple(bytes.fromhex(text) for text in given.tokens_sha256)
+    return Gateway(LocalBlocks(rooms.folders.blocks), given.public, peers, tokens)
 
 
 def issuer_of(folders: Folders) -> Issuer:

@@ -46,6 +46,7 @@ from node.servers.http import (
     audit,
     did_login,
     did_web,
+    ipfs_gateway,
     log_tiles,
     oauth_authorize,
     oauth_device,
@@ -63,6 +64,7 @@ from node.servers.http import (
     unlock,
     witnessing,
 )
+from node.servers.http.gateway import Gateway
 from node.servers.http.guard import Guard
 from node.servers.http.house import Checkpoint, House, MailReceipt, Receipt
 from node.servers.http.problem import BAD_REQUEST, BROKEN, METHOD, NOT_FOUND, SHORTAGE, TOO_LARGE, answer_problem
@@ -139,6 +141,7 @@ ROUTES = (
     Route("/log/seen", witnessing.seen),
     Route("/log/seen", witnessing.show, methods=["POST"]),
     Route("/add-checkpoint", witnessing.add_checkpoint, methods=["POST"]),
+    Route("/ipfs/{path:path}", ipfs_gateway.block),
     Route("/healthz", status.healthz),
     Route("/metrics", status.metrics),
 )
@@ -164,6 +167,7 @@ class WebApp:
         witness: cosigns other logs' checkpoints; None leaves /add-checkpoint empty.
         memory: what was seen of logs; None leaves /log/seen empty.
         oauth: gives tokens to mail clients; None leaves /oauth empty.
+        gateway: gives blocks to peers; None leaves /ipfs empty.
         oidc_providers: outside providers people may log in with.
         clock: unix seconds.
     """
@@ -188,6 +192,7 @@ class WebApp:
         memory: Memory | None = None,
         oauth: Provider | None = None,
         oidc_providers: Sequence[OidcProvider] = (),
+        gateway: Gateway | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         sessions = _sessions(database, gate, settings, clock)
@@ -219,6 +224,7 @@ class WebApp:
             witness=witness,
             memory=memory,
             oauth=oauth,
+            gateway=gateway,
             oidc=OidcLogin(desk, oidc_providers, settings.origin) if oidc_providers else None,
         )
         self._guard = Guard(app, settings)

@@ -15,6 +15,7 @@ log = get_log(__name__)
 
 MAX_BODY = 64 * 1024  # octets; the largest thing anybody sends here is a signed message of 4 KiB
 REQUEST_SECONDS = 30.0
+ARCHIVE_SECONDS = 900.0  # for what is large and streams: archives of the gateway, which are few at a time
 MAX_REQUESTS = 256  # at a time
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -70,7 +71,8 @@ class Guard:
             return
         self._inside += 1
         try:
-            with trio.move_on_after(REQUEST_SECONDS) as deadline:
+            seconds = ARCHIVE_SECONDS if scope["path"].startswith("/ipfs/") else REQUEST_SECONDS
+            with trio.move_on_after(seconds) as deadline:
                 await self._app(scope, _limited(receive), send_dressed)
         finally:
             self._inside -= 1
