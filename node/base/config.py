@@ -19,6 +19,7 @@ from node.base.config_audit import Audit
 from node.base.config_chains import Chains, Gates
 from node.base.config_did import Dids
 from node.base.config_ipfs import Ipfs
+from node.base.config_ipfs import Ipfs
 from node.base.config_ldap import Ldap
 from node.base.config_links import Gateway, Links
 from node.base.config_logins import Logins
@@ -212,6 +213,7 @@ class Settings(Section):
     threat: Threat = Threat()
     sending: Sending = Sending()
     offload: Offload = Offload()
+    ipfs: Ipfs = Ipfs()
     ipfs: Ipfs = Ipfs()
     gateway: Gateway = Gateway()
     links: Links = Links()

@@ -138,6 +138,8 @@ def _start_listeners(rooms: Rooms, runner: Runner, nursery: trio.Nursery) -> Non
     nursery.start_soon(_guarded, "outgoing", runner.run)
     if rooms.settings.offload.enabled:
         nursery.start_soon(_guarded, "offload", rooms.offload.run)
+    if rooms.stores.places or rooms.stores.gateways:
+        nursery.start_soon(_guarded, "replicas", rooms.replication.run)
     if teaches(rooms.settings):
         nursery.start_soon(_guarded, "learning", open_learning(rooms).run)
     nursery.start_soon(_guarded, "guests", rooms.guests.run)

@@ -30,6 +30,8 @@ from node.checks.panel import Panel
 from node.directory.memberships import Memberships
 from node.flow.premises import Premises
 from node.ipfs.offload import Offload
+from node.ipfs.replication import Replication
+from node.ipfs.seal import Keys
 from node.net.chain.did_registry import registries
 from node.net.chain.reader import open_readers
 from node.net.did_resolver import DidResolver
@@ -39,6 +41,7 @@ from node.service.chains import chain_plans
 from node.service.folders import Folders
 from node.service.judges import open_panel
 from node.service.names import open_directory
+from node.service.stores import Stores, open_stores
 from node.store import incoming
 from node.store.blobs import Blobs
 from node.store.database import Database
@@ -65,6 +68,8 @@ class Rooms:
     learned: Learned
     panel: Panel
     offload: Offload
+    stores: Stores
+    replication: Replication
     keys: LogKeys
     keeper: Keeper
 
@@ -88,8 +93,9 @@ async def open_rooms(settings: Settings) -> AsyncIterator[Rooms]:
         Database.open(folders.database) as database,
         open_panel(settings, classifier, database) as panel,
         open_readers(settings.chains, settings.gates.fresh_seconds) as readers,
+        open_stores(settings.ipfs, folders.blocks) as stores,
     ):
-        offload = Offload.open(database, folders.blocks, folders.keys, settings.offload.threshold_kib << 10)
+        offload = Offload(database, stores.blocks, Keys.open(folders.keys), settings.offload.threshold_kib << 10)
         blobs = Blobs(database, folders.data, offload.parts)
         premises = Premises(
             hostname=settings.hostname,
@@ -125,6 +131,8 @@ async def open_rooms(settings: Settings) -> AsyncIterator[Rooms]:
             learned=learned,
             panel=panel,
             offload=offload,
+            stores=stores,
+            replication=Replication(database, stores.blocks, stores.places, stores.policy),
             keys=keys,
             keeper=_keeper(settings, folders, database, keys),
         )
