@@ -43,6 +43,10 @@ delivery_seconds = Histogram(
     "Time from the whole content to the commit on disk.",
     buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5),
 )
+dns_answers = Counter("waxseal_dns_answers_total", "Questions of message authentication, by answer.", ["result"])
+authentications = Counter(
+    "waxseal_authentications_total", "Results of message authentication, by method.", ["method", "result"]
+)
 threats = Counter("waxseal_threats_total", "Messages judged a threat, by what became of them.", ["result"])
 held = Counter("waxseal_held_total", "Messages held back, and what became of them on this node.", ["result"])
 held_messages = Gauge("waxseal_held_messages", "Messages held back now, counted hourly.")
@@ -70,6 +74,9 @@ did_fetches = Counter(
 linked_proofs = Counter("waxseal_linked_proofs_total", "Embedded proofs of credentials checked by didkit.", ["result"])
 wallet_questions = Counter("waxseal_wallet_questions_total", "Chains asked about contract wallets.", ["result"])
 offloaded_bytes = Counter("waxseal_offloaded_bytes_total", "Octets of attachments moved to the block store.")
+deduplicated_bytes = Counter(
+    "waxseal_deduplicated_bytes_total", "Octets of attachments that were there already, of the same tenant."
+)
 offload_failures = Counter("waxseal_offload_failures_total", "Attachments that stayed in the message for now.")
 gateway_requests = Counter("waxseal_gateway_requests_total", "Requests to /ipfs, by status.", ["status"])
 gateway_bytes = Counter("waxseal_gateway_bytes_total", "Octets of blocks given to peers by /ipfs.")

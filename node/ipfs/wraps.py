@@ -9,7 +9,7 @@ from node.base.errors import Permanent
 from node.base.log import get_log
 from node.ipfs.cipher import SealError
 from node.ipfs.keys import FOR_ACCOUNT, AccountKey, Keys, wrap
-from node.store import part_keys
+from node.store import part_keys, parts
 from node.store.database import Database
 from node.store.parts import WrappedKey
 from node.store.transaction import Reading, Writing
@@ -42,6 +42,14 @@ def open_key(tx: Reading, keys: Keys, reference: bytes) -> bytes:
         except SealError as error:
             failure = error
     raise failure
+
+
+def keep(tx: Writing, keys: Keys, key: bytes, account_id: int, *, reference: bytes, blob_id: int, root: bytes) -> None:
+    """A part is whole and belongs to a message: `parts.keep` with a wrap for the account and for all who hold it."""
+    parts.keep(tx, reference, blob_id, root, make(tx, keys, key, account_id, reference))
+    for other in part_keys.holders(tx, blob_id):
+        if other != account_id:
+            part_keys.put(tx, reference, blob_id, make(tx, keys, key, other, reference))
 
 
 def give(tx: Writing, keys: Keys, reference: bytes, blob_id: int, accounts: Iterable[int]) -> None:

@@ -7,7 +7,6 @@ part's last wrap never goes before the message does.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, bindparam, delete, func, or_, select, union
@@ -108,6 +107,7 @@ _SHRED = Statement(
     )
     .returning(account_key.c.account_id)
 )
+_SEALED_AS = Statement(select(part.c.cid).where(same(part.c.header), part.c.cid != b"").limit(1))
 _TENANT = Statement(
     select(domain.c.tenant)
     .join_from(account, domain, domain.c.name == account.c.domain)
@@ -162,6 +162,12 @@ def shred_account_pairs(tx: Writing) -> int:
     return len(tx.execute(_SHRED))
 
 
+def tree_sealed_as(tx: Reading, header: bytes) -> bytes | None:
+    """The CID of a tree that was sealed with this very header, orphans' included."""
+    row = tx.one(_SEALED_AS, header=header)
+    return row[0] if row else None
+
+
 def tenant_of(tx: Reading, account_id: int) -> str:
     """The tenant that an account's domain belongs to, "" for the node itself."""
     return tx.value(_TENANT, account_id=account_id) or ""
@@ -183,6 +189,6 @@ def remove_secret(tx: Writing, tenant: str) -> bool:
     return tx.one(_REMOVE_SECRET, tenant=tenant) is not None
 
 
-def deduplicating(tx: Reading) -> Iterable[str]:
+def deduplicating(tx: Reading) -> list[str]:
     """The tenants whose attachments are deduplicated."""
     return [name for (name,) in tx.execute(_SECRETS)]

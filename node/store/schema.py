@@ -229,7 +229,7 @@ part = _table(
     Column("blob_id", Integer, ForeignKey("blob.id", ondelete="SET NULL"), index=True),  # null: begun, or to be cleared
     _int("position"),  # in the message
     _bytes("cid"),  # b"" while it is being written
-    _bytes("header"),
+    _bytes("header", index=True),
     _text("profile"),
     _int("size"),
     _text("name"),
