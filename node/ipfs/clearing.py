@@ -29,7 +29,8 @@ async def sweep(database: Database, blocks: Blocks, forget: Callable[[bytes], No
     orphans = [part for part in await database.read(parts.loose) if part.cid]
     for part in orphans:
         forget(part.reference)
-        await _remove_tree(blocks, Cid.from_bytes(part.cid))
+        if not await database.read(partial(parts.is_shared, cid=part.cid, reference=part.reference)):
+            await _remove_tree(blocks, Cid.from_bytes(part.cid))
         await database.write(partial(parts.forget, reference=part.reference))
         log.info("offload.removed", cid=str(Cid.from_bytes(part.cid)))
     return len(orphans)

@@ -1,13 +1,7 @@
-"""Cuts large attachments out of stored messages, keeps them sealed in the block store, and clears up after deletion.
+"""Keeps the database small: large attachments, and what is old, leave stored messages for the sealed block store.
 
-A listener of the change feed: mail was delivered long before, and whatever goes wrong here leaves a message whole. In
-order, for each message:
-
-1. Its attachments are found that re-encode to the very octets of the message.
-2. Each part is begun in the database, so that a crash hides no blocks.
-3. It is sealed and written as a UnixFS tree, flushed.
-4. It is read back through the store, opened, encoded, and compared with the message.
-5. One transaction puts the recipe in place of the content and keeps the parts; the old content goes after it.
+A listener of the change feed: mail was delivered long before, and whatever goes wrong here leaves a message whole.
+`node.ipfs.moving` moves one message; here it is decided which, when, and what is done about failures.
 
 Deleting a message's blob removes its keys in the same transaction; `sweep` removes the blocks. `collect_garbage` finds
 blocks no part refers to.
@@ -15,9 +9,8 @@ blocks no part refers to.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
-from contextlib import aclosing
+import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,23 +18,18 @@ from pathlib import Path
 import trio
 
 from node.base import metrics
-from node.base.errors import Permanent, Temporary, WaxsealError
+from node.base.errors import Temporary, WaxsealError
 from node.base.log import get_log
 from node.ipfs import clearing
 from node.ipfs.blockstore import Blocks, LocalBlocks
 from node.ipfs.cid import Cid
-from node.ipfs.cut import Attachment, Comparison, attachments, decoded, recipe
-from node.ipfs.seal import Keys, new_header, new_key
-from node.ipfs.sealed_file import Lock, read_leaves, write
+from node.ipfs.moving import Mover
+from node.ipfs.seal import Keys
 from node.ipfs.sealed_parts import SealedParts
-from node.ipfs.unixfs import CLASSIC
-from node.mail.buffer import Buffer, readable
-from node.store import blobs, changes, parts
+from node.store import changes, parts
 from node.store.blobs import Blobs
 from node.store.database import Database
-from node.store.incoming import Incoming
-from node.store.parts import Candidate, WrappedKey
-from node.store.transaction import Writing
+from node.store.parts import Candidate
 
 log = get_log(__name__)
 
@@ -52,18 +40,11 @@ RETRY_SECONDS = (5, 30, 120, 600)  # after each failure that may pass; then the 
 SWEEP_SECONDS = 60
 PAUSE_SECONDS = 0.1  # between two looks at the feed: a busy node commits hundreds of times a second
 CURSOR_EVERY = 5000  # changes; looking at that many again after a restart costs less than a commit for each look
+ARCHIVE_SECONDS = 3600  # between two rounds through all messages
+ARCHIVE_WINDOW = 2000  # messages looked at together
+DAY = 86400
 
-
-@dataclass(frozen=True, slots=True)
-class _Cut:
-    """One attachment on its way out of a message."""
-
-    attachment: Attachment
-    lock: Lock
-
-    @property
-    def reference(self) -> bytes:
-        return self.lock.header.file_id
+_Move = Callable[[Candidate], Awaitable[object]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,34 +57,40 @@ class _Later:
 
 
 class Offload:
-    """Moves attachments; `parts` reads them back for `node.store.blobs.Blobs`.
+    """Moves attachments and archives; `parts` reads them back for `node.store.blobs.Blobs`.
 
     Args:
         database: the node's; large content is laid out in its directory while it is cut.
         threshold: attachments of so many decoded octets or more leave the message.
+        archive_after: days after which a message leaves the database whole; 0: never.
     """
 
-    def __init__(self, database: Database, blocks: Blocks, keys: Keys, threshold: int = THRESHOLD) -> None:
+    def __init__(
+        self, database: Database, blocks: Blocks, keys: Keys, threshold: int = THRESHOLD, archive_after: int = 0
+    ) -> None:
         self.parts = SealedParts(database, blocks, keys)
         self._database = database
-        self._blobs = Blobs(database, database.path.parent, self.parts)
         self._blocks = blocks
-        self._keys = keys
+        self._mover = Mover(database, Blobs(database, database.path.parent, self.parts), blocks, keys)
         self._threshold = threshold
-        self._writing = trio.Lock()  # blocks being written belong to no part yet: garbage collection must wait
+        self._archive_after = archive_after
+        self._archive_due = float("-inf")
+        self._held = 0  # the last message kept back that was looked at
         self._seen = 0
         self._saved = 0
         self._moved = trio.Event()
         self._later: dict[int, _Later] = {}
 
     @classmethod
-    def open(cls, database: Database, blocks: Path, keys: Path, threshold: int = THRESHOLD) -> Offload:
+    def open(
+        cls, database: Database, blocks: Path, keys: Path, threshold: int = THRESHOLD, archive_after: int = 0
+    ) -> Offload:
         """With the embedded block store in one folder and the node's attachment key in another.
 
         Raises:
             ConfigError: the key file cannot be used.
         """
-        return cls(database, LocalBlocks(blocks), Keys.open(keys), threshold)
+        return cls(database, LocalBlocks(blocks), Keys.open(keys), threshold, archive_after)
 
     async def run(self) -> None:
         """Follow the change feed for ever; clear up what a crash or a deletion left."""
@@ -113,8 +100,10 @@ class Offload:
         async with self._database.watch_all() as watch:
             while True:
                 await self._catch_up()
+                await self._look_at_held()
                 await self._try_again()
                 await self._quietly(self.sweep)
+                await self._archive_in_time()
                 with trio.move_on_after(self._next_look()):
                     await watch.wait()
                 await trio.sleep(PAUSE_SECONDS)
@@ -132,7 +121,8 @@ class Offload:
 
     async def sweep(self) -> int:
         """Remove the blocks of parts whose message is gone; return how many parts went."""
-        return await clearing.sweep(self._database, self._blocks, self.parts.forget)
+        async with self._mover.writing:  # a tree that is being written may be the same as one that goes
+            return await clearing.sweep(self._database, self._blocks, self.parts.forget)
 
     async def collect_garbage(self) -> int:
         """Remove blocks that belong to no part, and what a crash left of parts; return how many blocks went.
@@ -140,31 +130,30 @@ class Offload:
         Raises:
             BlockError: a tree that is needed cannot be read whole, so nobody can tell what is garbage.
         """
-        async with self._writing:
+        async with self._mover.writing:
             return await clearing.collect_garbage(self._database, self._blocks)
 
     async def cut(self, candidate: Candidate) -> int:
-        """Move the large attachments of one stored message; return how many went. Twice is no harm.
+        """Move the large attachments of one stored message; see `Mover.cut`."""
+        return await self._mover.cut(candidate, self._threshold)
 
-        Raises:
-            Temporary: disk or database cannot take it now; the message is as it was.
-            Permanent: what was written does not read back; the message is as it was.
+    async def archive(self, before: float) -> int:
+        """Move what the database keeps of messages that came into their last mailbox before `before` (unix seconds).
+
+        Returns how many went. A failure is logged and counted; the next round tries again.
         """
-        about = await self._database.read(partial(blobs.about, blob_id=candidate.blob_id))
-        if about is None or about[2] is blobs.Form.PIECES:
-            return 0
-        content = Incoming(self._database.path.parent)
-        try:
-            async with aclosing(self._blobs.stream(candidate.blob_id)) as chunks:
-                async for chunk in chunks:
-                    await content.write(chunk)
-            with content.view() as view:
-                buffer = readable(view)
-                if await trio.to_thread.run_sync(_sha256, buffer) != about[0]:
-                    raise Permanent("the stored message is damaged: restore it from a backup")
-                return await self._cut(candidate, buffer)
-        finally:
-            await content.aclose()
+        number = 0
+        last = await self._database.read(parts.last_blob)
+        for after in range(0, last, ARCHIVE_WINDOW):
+            look = partial(parts.aged, after=after, upto=after + ARCHIVE_WINDOW, before=int(before))
+            for candidate in await self._database.read(look):
+                number += await self._attempt(candidate, self._mover.archive) is None
+        return number
+
+    async def _archive_in_time(self) -> None:
+        if self._archive_after and trio.current_time() >= self._archive_due:
+            await self.archive(time.time() - self._archive_after * DAY)
+            self._archive_due = trio.current_time() + ARCHIVE_SECONDS
 
     # --- the change feed ----------------------------------------------------------------------------------------------
 
@@ -183,39 +172,49 @@ class Offload:
     async def _look_at(self, upto: int) -> None:
         look = partial(parts.uncut, after=self._seen, upto=upto, larger_than=self._threshold)
         for candidate in await self._database.read(look):
-            await self._attempt(candidate, 0)
+            await self._cut_or_later(candidate, 0)
         self._seen = upto
         self._moved.set()
         self._moved = trio.Event()
+
+    async def _look_at_held(self) -> None:
+        """What is kept back for an administrator is in no mailbox, so the change feed says nothing of it."""
+        look = partial(parts.uncut_held, after=self._held, larger_than=self._threshold)
+        self._held, candidates = await self._database.read(look)
+        for candidate in candidates:
+            await self._cut_or_later(candidate, 0)
 
     async def _try_again(self) -> None:
         now = trio.current_time()
         for later in [later for later in self._later.values() if later.due <= now]:
             del self._later[later.candidate.blob_id]
-            await self._attempt(later.candidate, later.attempts)
+            await self._cut_or_later(later.candidate, later.attempts)
 
     def _next_look(self) -> float:
         soonest = min((later.due for later in self._later.values()), default=float("inf")) - trio.current_time()
         return max(0.0, min(soonest, SWEEP_SECONDS))
 
-    async def _attempt(self, candidate: Candidate, attempts: int) -> None:
-        """Cut one message; a failure is logged, counted, and tried again while it may pass. The message stays whole."""
+    async def _cut_or_later(self, candidate: Candidate, attempts: int) -> None:
+        failure = await self._attempt(candidate, self.cut)
+        if isinstance(failure, Temporary) and attempts < len(RETRY_SECONDS):
+            due = trio.current_time() + RETRY_SECONDS[attempts]
+            self._later[candidate.blob_id] = _Later(candidate, attempts + 1, due)
+
+    async def _attempt(self, candidate: Candidate, move: _Move) -> Exception | None:
+        """Move one message; a failure is logged, counted and returned. The message stays whole."""
         try:
-            await self.cut(candidate)
+            await move(candidate)
         except Exception as error:
             metrics.offload_failures.inc()
-            may_pass = isinstance(error, Temporary) and attempts < len(RETRY_SECONDS)
-            if may_pass:
-                due = trio.current_time() + RETRY_SECONDS[attempts]
-                self._later[candidate.blob_id] = _Later(candidate, attempts + 1, due)
-            is_bug = not isinstance(error, WaxsealError)
             log.warning(
                 "offload.failed",
                 blob=candidate.blob_id,
                 error=str(error),
-                again=may_pass,
-                exc_info=error if is_bug else None,
+                again=isinstance(error, Temporary),
+                exc_info=None if isinstance(error, WaxsealError) else error,
             )
+            return error
+        return None
 
     async def _quietly(self, work: clearing.Work) -> None:
         """Clearing up can wait: say what hinders it and go on."""
@@ -223,83 +222,3 @@ class Offload:
             await work()
         except WaxsealError as error:
             log.warning("offload.clearing_failed", error=str(error))
-
-    # --- one message --------------------------------------------------------------------------------------------------
-
-    async def _cut(self, candidate: Candidate, buffer: Buffer) -> int:
-        found = await trio.to_thread.run_sync(attachments, buffer, self._threshold)  # step 1
-        if not found:
-            return 0
-        cuts = [_Cut(one, Lock(new_header(one.encoded.decoded_size, CLASSIC.chunk), new_key())) for one in found]
-        written: list[Cid] = []
-        async with self._writing:
-            try:
-                await self._database.write(partial(_begin, cuts=cuts))  # step 2
-                roots = [await self._store(buffer, one, written) for one in cuts]
-                await self._swap(candidate, buffer, cuts, roots)
-            except BaseException:
-                with trio.CancelScope(shield=True, deadline=trio.current_time() + 30):
-                    await self._quietly(partial(self._abandon, cuts, written))
-                raise
-        for one, root in zip(cuts, roots, strict=True):
-            metrics.offloaded_bytes.inc(one.attachment.encoded.decoded_size)
-            log.info("offload.cut", blob=candidate.blob_id, cid=str(root), size=one.attachment.encoded.decoded_size)
-        return len(cuts)
-
-    async def _store(self, buffer: Buffer, one: _Cut, written: list[Cid]) -> Cid:
-        """Steps 3 and 4: write, read back, compare."""
-        encoded = one.attachment.encoded
-        root = await write(self._blocks, one.lock, decoded(buffer, encoded), written)
-        comparison = Comparison(buffer, encoded)
-        async with aclosing(read_leaves(self._blocks, one.lock, root.cid)) as leaves:
-            async for content in leaves:
-                await trio.to_thread.run_sync(comparison.add, content)
-        if not comparison.finish():
-            raise Permanent("an attachment did not come back from the block store as it was")
-        return root.cid
-
-    async def _swap(self, candidate: Candidate, buffer: Buffer, cuts: Sequence[_Cut], roots: Sequence[Cid]) -> None:
-        """Step 5."""
-        pieces = await trio.to_thread.run_sync(
-            recipe, buffer, [(one.reference, one.attachment.encoded) for one in cuts]
-        )
-
-        def work(tx: Writing) -> None:
-            if blobs.about(tx, candidate.blob_id) is None:
-                raise Permanent("the message was deleted while its attachments were being moved")
-            blobs.replace_by_pieces(tx, candidate.blob_id, pieces)
-            for one, root in zip(cuts, roots, strict=True):
-                wrapped = self._keys.wrap(one.lock.key, candidate.account_id, one.reference)
-                parts.keep(tx, one.reference, candidate.blob_id, bytes(root), WrappedKey(candidate.account_id, wrapped))
-
-        await self._database.write(work)
-
-    async def _abandon(self, cuts: Sequence[_Cut], written: Sequence[Cid]) -> None:
-        """Remove what was written, unless the swap was committed after all."""
-        references = {one.reference for one in cuts}
-        begun = [part.reference for part in await self._database.read(parts.loose) if part.reference in references]
-        if len(begun) == len(cuts):
-            await self._blocks.delete(written)
-            await self._database.write(partial(_forget, references=begun))
-
-
-def _sha256(buffer: Buffer) -> bytes:
-    return hashlib.sha256(buffer).digest()
-
-
-def _begin(tx: Writing, cuts: Sequence[_Cut]) -> None:
-    for one in cuts:
-        parts.begin(
-            tx,
-            one.reference,
-            position=one.attachment.encoded.start,
-            header=one.lock.header.encode(),
-            profile=CLASSIC.name,
-            size=one.attachment.encoded.decoded_size,
-            name=one.attachment.name,
-        )
-
-
-def _forget(tx: Writing, references: Sequence[bytes]) -> None:
-    for reference in references:
-        parts.forget(tx, reference)

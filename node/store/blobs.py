@@ -2,8 +2,8 @@
 
 Three forms. INLINE lies in the database. FILE lies in `blobs/ab/<hex>.<random>` as zstd frames; the file is on disk
 before its row is written and goes after its row went, so a crash leaves a stray file at worst, which `Blobs.collect`
-finds. PIECES is a recipe (`node.store.pieces`). A file's name is never used twice: nobody removes what somebody else
-has just written.
+finds. PIECES is a recipe (`node.store.pieces`), ARCHIVE one that keeps nothing of the message here. A file's name is
+never used twice: nobody removes what somebody else has just written.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from node.base.errors import Permanent, Temporary
 from node.store import blob_files, frames, leaves, pieces
 from node.store.database import Database
 from node.store.frames import FRAME
-from node.store.pieces import Encoded, Inline, Piece, Span
+from node.store.pieces import Elsewhere, Encoded, Inline, Piece, Raw, Span
 from node.store.schema import blob, blob_data
 from node.store.statement import Statement, adding, chosen, same
 from node.store.transaction import Reading, Writing
@@ -39,8 +39,10 @@ __all__ = [
     "Parts",
     "Piece",
     "Prepared",
+    "Raw",
     "add",
     "find",
+    "outline",
     "prepare",
     "replace_by_pieces",
     "restore",
@@ -64,6 +66,7 @@ class Form(IntEnum):
     INLINE = 0
     FILE = 1
     PIECES = 2
+    ARCHIVE = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +102,7 @@ _LOAD = Statement(
     select(blob.c.form, blob.c.size, blob.c.file, blob_data.c.content).join(blob_data).where(same(blob.c.id))
 )
 _ABOUT = Statement(select(blob.c.sha256, blob.c.size, blob.c.form).where(same(blob.c.id)))
-_SET_FORM = Statement(update(blob).where(same(blob.c.id, "blob_id")).values(form=Form.PIECES.value, file=""))
+_SET_FORM = Statement(update(blob).where(same(blob.c.id, "blob_id")).values(form=bindparam("new_form"), file=""))
 _SET_FILE = Statement(
     update(blob).where(same(blob.c.id, "blob_id")).values(form=Form.FILE.value, file=bindparam("new_file"))
 )
@@ -183,8 +186,23 @@ def restore(tx: Writing, blob_id: int, prepared: Prepared) -> None:
         tx.after(partial(blob_files.remove, _blobs(tx.directory) / row[2]))
 
 
-def replace_by_pieces(tx: Writing, blob_id: int, recipe: Sequence[Piece]) -> None:
+def outline(tx: Reading, blob_id: int) -> list[tuple[Elsewhere | None, int]]:
+    """What a blob is made of: pieces that live elsewhere, None for what is kept here, and how many octets each has.
+
+    Raises:
+        Permanent: there is no such blob, or its recipe is damaged.
+    """
+    row = tx.one(_LOAD, id=blob_id)
+    if row is None:
+        raise Permanent(f"there is no blob {blob_id}")
+    return pieces.outline(row[3]) if row[0] >= Form.PIECES else [(None, row[1])]
+
+
+def replace_by_pieces(tx: Writing, blob_id: int, recipe: Sequence[Piece], form: Form = Form.PIECES) -> None:
     """Keep a recipe in place of the content. The caller has made sure that the pieces give the same octets.
+
+    Args:
+        form: PIECES, or ARCHIVE where none of the pieces is kept here.
 
     Raises:
         ValueError: the pieces add up to another size, or there is no such blob.
@@ -192,7 +210,7 @@ def replace_by_pieces(tx: Writing, blob_id: int, recipe: Sequence[Piece]) -> Non
     row = tx.one(_LOAD, id=blob_id)
     if row is None or row[1] != sum(piece.size for piece in recipe):
         raise ValueError(f"the pieces are not blob {blob_id}")
-    tx.execute(_SET_FORM, blob_id=blob_id)
+    tx.execute(_SET_FORM, blob_id=blob_id, new_form=form.value)
     tx.execute(_SET_DATA, of_blob=blob_id, data=pieces.pack(recipe))
     if row[2]:
         tx.after(partial(blob_files.remove, _blobs(tx.directory) / row[2]))
@@ -280,6 +298,23 @@ class Blobs:
                 yield window[at : at + chunk]
             start += len(window)
 
+    async def insist(self, blob_id: int, start: int, length: int) -> None:
+        """Make sure that a window can be read: what of it lives elsewhere is fetched, opened and thrown away.
+
+        Costs nothing where a message is kept here whole. A window of a few MB is then read from memory.
+
+        Raises:
+            Temporary, Permanent: as `read`.
+        """
+        for piece_start, piece in await self._database.read(partial(_elsewhere, blob_id=blob_id)):
+            low, high = max(start, piece_start), min(start + length, piece_start + piece.size)
+            if low < high:
+                low, high = low - piece_start, high - piece_start
+                at, left = piece.decoded_window(low, high - low)
+                while left > 0:
+                    await self._read_part(piece.reference, at, min(left, FRAME))
+                    at, left = at + FRAME, left - FRAME
+
     async def collect(self, sent_before: int = 0) -> int:
         """Delete blobs that nothing refers to, and files that no row names; return how many went.
 
@@ -300,15 +335,31 @@ class Blobs:
         return gone
 
     async def _span(self, span: Span) -> bytes:
-        if not isinstance(span.piece, Encoded):
+        if isinstance(span.piece, bytes):
             return span.content()
+        low, length = span.piece.decoded_window(span.start, span.length)
+        return span.content(await self._read_part(span.piece.reference, low, length) if length else b"")
+
+    async def _read_part(self, reference: bytes, start: int, length: int) -> bytes:
         if self._parts is None:
             raise Temporary("this message's attachment is offloaded and the store of parts is off: switch it on")
-        low, length = span.piece.decoded_window(span.start, span.length)
-        decoded = await self._parts.read(span.piece.reference, low, length) if length else b""
-        if len(decoded) != length:
+        content = await self._parts.read(reference, start, length)
+        if len(content) != length:
             raise Permanent("an offloaded attachment is shorter than it was: restore it from a backup")
-        return span.content(decoded)
+        return content
+
+
+def _elsewhere(tx: Reading, *, blob_id: int) -> list[tuple[int, Elsewhere]]:
+    """Pieces of a message that live elsewhere, and where they start in it."""
+    about_it = about(tx, blob_id)
+    if about_it is None or about_it[2] < Form.PIECES:
+        return []
+    found, at = [], 0
+    for piece, size in outline(tx, blob_id):
+        if piece:
+            found.append((at, piece))
+        at += size
+    return found
 
 
 def _window(tx: Reading, *, directory: Path, blob_id: int, start: int, length: int | None) -> bytes | list[Span]:
@@ -325,7 +376,7 @@ def _window(tx: Reading, *, directory: Path, blob_id: int, start: int, length: i
     if form == Form.INLINE:
         content = frames.unpack(data)
         return content if length == size else content[start : start + length]
-    if form == Form.PIECES:
+    if form >= Form.PIECES:
         return pieces.spans(data, start, length)
     descriptor = os.open(directory / file, os.O_RDONLY | os.O_CLOEXEC)
     try:

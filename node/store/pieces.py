@@ -11,10 +11,11 @@ from typing import TypeAlias
 from node.base.errors import Permanent
 from node.store import frames
 
-_VERSION = 1
+_VERSION = 2  # 1 knew no `Raw`
 _HEAD = struct.Struct("<BI")  # version, number of pieces
 _INLINE = struct.Struct("<BII")  # 0, size, packed size
 _ENCODED = struct.Struct("<BHQIBB")  # 1, reference's size, decoded size, line width, line end's size, trailing
+_RAW = struct.Struct("<BHQQ")  # 2, reference's size, start, size
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,31 @@ class Encoded:
         return min(lines * self.line_width + min(column, self.line_width), self.characters)
 
 
-Piece: TypeAlias = Inline | Encoded
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """Octets of the message that live elsewhere as they are.
+
+    Attributes:
+        reference: what `Parts.read` knows them by.
+        start: where they begin there.
+        size: octets.
+    """
+
+    reference: bytes
+    start: int
+    size: int
+
+    def decoded_window(self, start: int, length: int) -> tuple[int, int]:
+        """(start, length) of the window [start, start + length) there."""
+        return self.start + start, length
+
+    def encode_window(self, decoded: bytes, start: int, length: int) -> bytes:
+        """What was read is the window."""
+        return decoded
+
+
+Elsewhere: TypeAlias = Encoded | Raw
+Piece: TypeAlias = Inline | Elsewhere
 
 
 def pack(pieces: Sequence[Piece]) -> bytes:
@@ -101,6 +126,8 @@ def pack(pieces: Sequence[Piece]) -> bytes:
         if isinstance(piece, Inline):
             packed = frames.pack(piece.content)
             out += (_INLINE.pack(0, piece.size, len(packed)), packed)
+        elif isinstance(piece, Raw):
+            out += (_RAW.pack(2, len(piece.reference), piece.start, piece.size), piece.reference)
         else:
             numbers = (len(piece.reference), piece.decoded_size, piece.line_width, len(piece.line_end), piece.trailing)
             out += (_ENCODED.pack(1, *numbers), piece.reference, piece.line_end)
@@ -111,15 +138,15 @@ def pack(pieces: Sequence[Piece]) -> bytes:
 class Span:
     """A part of a window: `start` and `length` count within the piece; an inline piece comes packed."""
 
-    piece: bytes | Encoded
+    piece: bytes | Elsewhere
     start: int
     length: int
 
     def content(self, decoded: bytes = b"") -> bytes:
-        """The span's octets; `decoded` are those of `Encoded.decoded_window`."""
-        if isinstance(self.piece, Encoded):
-            return self.piece.encode_window(decoded, self.start, self.length)
-        return frames.unpack(self.piece)[self.start : self.start + self.length]
+        """The span's octets; `decoded` are those of the piece's `decoded_window`."""
+        if isinstance(self.piece, bytes):
+            return frames.unpack(self.piece)[self.start : self.start + self.length]
+        return self.piece.encode_window(decoded, self.start, self.length)
 
 
 def spans(recipe: bytes, start: int, length: int) -> list[Span]:
@@ -138,27 +165,49 @@ def spans(recipe: bytes, start: int, length: int) -> list[Span]:
     return found
 
 
-def _unpack(recipe: bytes) -> list[tuple[bytes | Encoded, int]]:
+def outline(recipe: bytes) -> list[tuple[Elsewhere | None, int]]:
+    """The pieces with their sizes in the message; None stands for one that is kept in the recipe itself.
+
+    Raises:
+        Permanent: the recipe is damaged.
+    """
+    return [(None if isinstance(piece, bytes) else piece, size) for piece, size in _unpack(recipe)]
+
+
+def _unpack(recipe: bytes) -> list[tuple[bytes | Elsewhere, int]]:
     try:
         version, count = _HEAD.unpack_from(recipe)
-        if version != _VERSION:
+        if not 1 <= version <= _VERSION:
             raise Permanent(f"a stored message has form {version}, which this program does not know: run a newer one")
-        pieces: list[tuple[bytes | Encoded, int]] = []
+        found: list[tuple[bytes | Elsewhere, int]] = []
         offset = _HEAD.size
         for _ in range(count):
-            if recipe[offset] == 0:
-                _, size, packed = _INLINE.unpack_from(recipe, offset)
-                offset += _INLINE.size
-                pieces.append((recipe[offset : offset + packed], size))
-                offset += packed
-            else:
-                _, reference, decoded, width, end, trailing = _ENCODED.unpack_from(recipe, offset)
-                offset += _ENCODED.size
-                name = recipe[offset : offset + reference]
-                line_end = recipe[offset + reference : offset + reference + end]
-                offset += reference + end
-                encoded = Encoded(name, decoded, width, line_end, bool(trailing))
-                pieces.append((encoded, encoded.size))
+            piece, size, offset = _UNPACK[recipe[offset]](recipe, offset)
+            found.append((piece, size))
     except (struct.error, IndexError) as error:
         raise Permanent("a stored message's recipe is damaged: restore it from a backup") from error
-    return pieces
+    return found
+
+
+def _unpack_inline(recipe: bytes, offset: int) -> tuple[bytes, int, int]:
+    _, size, packed = _INLINE.unpack_from(recipe, offset)
+    offset += _INLINE.size
+    return recipe[offset : offset + packed], size, offset + packed
+
+
+def _unpack_encoded(recipe: bytes, offset: int) -> tuple[Encoded, int, int]:
+    _, reference, decoded, width, end, trailing = _ENCODED.unpack_from(recipe, offset)
+    offset += _ENCODED.size
+    name = recipe[offset : offset + reference]
+    line_end = recipe[offset + reference : offset + reference + end]
+    piece = Encoded(name, decoded, width, line_end, bool(trailing))
+    return piece, piece.size, offset + reference + end
+
+
+def _unpack_raw(recipe: bytes, offset: int) -> tuple[Raw, int, int]:
+    _, reference, start, size = _RAW.unpack_from(recipe, offset)
+    offset += _RAW.size
+    return Raw(recipe[offset : offset + reference], start, size), size, offset + reference
+
+
+_UNPACK = (_unpack_inline, _unpack_encoded, _unpack_raw)

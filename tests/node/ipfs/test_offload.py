@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import json
 import random
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -15,6 +17,7 @@ import trio
 import trio.testing
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import update
 
 from node.base.address import Address
 from node.base.errors import Permanent, Temporary
@@ -23,11 +26,14 @@ from node.ipfs.cid import Cid, Codec
 from node.ipfs.offload import RETRY_SECONDS, Offload
 from node.ipfs.seal import Keys, SealError
 from node.ipfs.unixfs import Block, blocks_of
-from node.store import accounts, blobs, changes, mailboxes, messages, parts
+from node.store import accounts, blobs, changes, held, mailboxes, messages, parts
 from node.store.blobs import Blobs, Form
 from node.store.database import Database
+from node.store.held import Held
 from node.store.messages import Summary
 from node.store.parts import Candidate
+from node.store.schema import message as message_table
+from node.store.statement import Statement, chosen
 from node.store.transaction import Writing
 
 pytestmark = pytest.mark.anyio
@@ -210,13 +216,126 @@ async def test_the_database_and_files_shrink(house: House) -> None:
     ],
     ids=["space", "padding", "widths", "loose bits", "line ends", "garbage"],
 )
-async def test_what_would_encode_differently_stays_whole(house: House, body: bytes) -> None:
+async def test_what_would_encode_differently_leaves_as_it_stands(house: House, body: bytes) -> None:
     message = multipart([attachment(body)])
     stored = await house.deliver(message)
-    assert await house.offload.cut(stored) == 0
-    assert await house.form(stored) is not Form.PIECES
+    assert await house.offload.cut(stored) == 1
+    ((_, _, size),) = await house.parts_of(stored)
+    assert abs(size - len(body)) <= 2
     assert await house.blobs.read(stored.blob_id) == message
+    for start in (0, 100, 150, 1000, len(message) - 100):
+        assert await house.blobs.read(stored.blob_id, start, 777) == message[start : start + 777]
+
+
+async def test_what_is_neither_base64_nor_text_leaves_as_it_stands(house: House) -> None:
+    line = b"=00=01=02=FF binary in quoted-printable=\r\n"
+    odd = attachment(line * 100).replace(b"base64", b"quoted-printable")
+    text = (
+        attachment(line * 100, "long.txt")
+        .replace(b"base64", b"8bit")
+        .replace(b"application/octet-stream", b"text/plain")
+    )
+    message = multipart([odd, text])
+    stored = await house.deliver(message)
+    assert await house.offload.cut(stored) == 1
+    assert [(name, size) for name, _, size in await house.parts_of(stored)] == [("file.bin", len(line) * 100)]
+    assert await house.blobs.read(stored.blob_id) == message
+
+
+# --- mail kept back ---------------------------------------------------------------------------------------------------
+
+
+async def test_what_is_kept_back_for_an_administrator_is_cut_too(house: House) -> None:
+    message = multipart([attachment(lines(noise(9000)))])
+    prepared = await blobs.prepare(house.database, message)
+    kept = Held(0, 0, len(message), "", "", "", "", "", 0, 1 << 40, {house.account_id: "ann@waxseal.test"})
+
+    def work(tx: Writing) -> int:
+        blob_id = blobs.add(tx, prepared)
+        held.add(tx, replace(kept, blob_id=blob_id), EMPTY)
+        return blob_id
+
+    stored = Candidate(await house.database.write(work), house.account_id)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(house.offload.run)
+        await trio.sleep(2)
+        nursery.cancel_scope.cancel()
+    assert await house.blobs.read(stored.blob_id) == message
+
+
+# --- archives ---------------------------------------------------------------------------------------------------------
+
+LONG_AGO = 1_000_000_000
+
+
+async def age(house: House, *stored: Candidate) -> None:
+    ids = json.dumps([one.blob_id for one in stored])
+    outdate = Statement(update(message_table).where(message_table.c.blob_id.in_(chosen("ids"))).values(saved=LONG_AGO))
+    await house.database.write(lambda tx: tx.execute(outdate, ids=ids) and None)
+
+
+async def test_old_messages_leave_the_database_whole_and_come_back(house: House) -> None:
+    short = b"Subject: short\r\n\r\nHello.\r\n"
+    long = b"Subject: long\r\n\r\n" + b"A line of text.\r\n" * 100_000
+    mixed = multipart([attachment(lines(noise(300_000))), attachment(b"not base64!\r\n" * 90), b"\r\nshort\r\n"])
+    old = [await house.deliver(each) for each in (short, long, mixed)]
+    young = await house.deliver(short + b"and new\r\n")
+    assert await house.offload.cut(old[2]) == 2
+    await age(house, *old)
+    assert await house.offload.archive(LONG_AGO + 1) == 3
+    assert [await house.form(one) for one in (*old, young)] == [Form.ARCHIVE] * 3 + [Form.INLINE]
+    assert [size for _, _, size in await house.parts_of(old[2])] == [300_000, 13 * 90]
+    random_windows = random.Random(4)
+    for one, message in zip(old, (short, long, mixed), strict=True):
+        assert await house.blobs.read(one.blob_id) == message
+        assert b"".join([piece async for piece in house.blobs.stream(one.blob_id, chunk=4001)]) == message
+        for _ in range(20):
+            start, length = random_windows.randrange(len(message)), random_windows.randrange(5000)
+            assert await house.blobs.read(one.blob_id, start, length) == message[start : start + length]
+    assert await house.offload.archive(LONG_AGO + 1) == 0
+    assert await house.offload.cut(old[1]) == 0
+
+
+async def test_a_window_of_an_archived_message_touches_only_its_leaves(house: House) -> None:
+    message = b"Subject: long\r\n\r\n" + noise(2_000_000)
+    stored = await house.deliver(message)
+    await age(house, stored)
+    assert await house.offload.archive(LONG_AGO + 1) == 1
+    counting = Counting(house.blocks)
+    fresh = Blobs(house.database, house.directory, Offload(house.database, counting, house.keys).parts)
+    assert await fresh.read(stored.blob_id, 1_000_000, 300) == message[1_000_000:1_000_300]
+    assert [cid.codec for cid in counting.got] == [Codec.DAG_PB, Codec.RAW]
+
+
+async def test_a_message_that_was_copied_lately_is_not_old(house: House) -> None:
+    message = b"Subject: x\r\n\r\nHello.\r\n"
+    stored = await house.deliver(message)
+    await age(house, stored)
+    await house.deliver(message)
+    assert await house.offload.archive(LONG_AGO + 1) == 0
+    assert await house.form(stored) is Form.INLINE
+
+
+async def test_archives_are_made_while_the_node_runs_when_it_is_told_to(house: House) -> None:
+    stored = await house.deliver(b"Subject: x\r\n\r\nHello.\r\n")
+    await age(house, stored)
+    for days, form in ((0, Form.INLINE), (30, Form.ARCHIVE)):
+        offload = Offload(house.database, house.blocks, house.keys, TINY, days)
+        with trio.move_on_after(3):
+            await offload.run()
+        assert await house.form(stored) is form
+
+
+async def test_deleting_an_archived_message_shreds_its_key_and_its_blocks(house: House) -> None:
+    stored = await house.deliver(multipart([attachment(lines(noise(300_000)))]))
+    await house.offload.cut(stored)
+    await age(house, stored)
+    await house.offload.archive(LONG_AGO + 1)
+    await house.expunge_all()
+    await house.blobs.collect()
+    assert await house.offload.sweep() == 2
     assert await house.block_ids() == set()
+    assert await house.database.read(parts.loose) == []
 
 
 async def test_blocks_hold_nothing_readable(house: House) -> None:
@@ -451,6 +570,28 @@ async def test_a_crash_at_any_step_of_cutting_leaves_the_message_and_garbage_tha
     else:
         pytest.fail("it never came to an end")
     assert steps > 15
+
+
+async def test_a_crash_at_any_step_of_archiving_leaves_the_message_and_garbage_that_is_found(house: House) -> None:
+    for steps in range(100):
+        message = multipart(attachment(lines(noise(300_000, steps + n))) for n in (0, 1000))
+        stored = await house.deliver(message)
+        await house.offload.cut(stored)
+        await age(house, stored)
+        offload, countdown = dying(house, steps)
+        with contextlib.suppress(Crash):
+            await offload.archive(LONG_AGO + 1)
+        assert await house.blobs.read(stored.blob_id) == message
+        await house.offload.collect_garbage()
+        assert await house.block_ids() == await house.needed()
+        if await house.form(stored) is Form.ARCHIVE and countdown.left:
+            break
+        await house.expunge_all()
+        await house.blobs.collect()
+        await house.offload.sweep()
+    else:
+        pytest.fail("it never came to an end")
+    assert steps > 5
 
 
 async def test_a_crash_at_any_step_of_deleting_leaves_garbage_that_is_found(house: House) -> None:
