@@ -167,6 +167,7 @@ class Offload(Section):
 
     enabled: bool = Field(True, description="Cut large attachments out of stored messages; clients do not notice.")
     threshold_kib: int = Field(1024, ge=16, description="Attachments from this decoded size on leave the message.")
+    archive_after_days: int = Field(0, ge=0, description="Messages this old leave the database whole. 0: they stay.")
 
 
 class Relay(Section):
