@@ -93,6 +93,15 @@ class Sessions:
 
     async def account(self, token: str) -> Account | None:
         """Whose session this is; None for an unknown, ended or expired one, and where a token gate has closed since."""
+        found = await self._owner(token)
+        return found if found is not None and await self._is_admitted(found) else None
+
+    async def shut_out(self, token: str) -> Account | None:
+        """Whose session this is, where a token gate is shut: for the page that says why, and for nothing else."""
+        found = await self._owner(token)
+        return found if found is not None and not await self._is_admitted(found) else None
+
+    async def _owner(self, token: str) -> Account | None:
         if not is_token(token):
             return None
         now = int(self._clock())
@@ -101,11 +110,10 @@ class Sessions:
             account_id = web_sessions.get(tx, fingerprint(token), now)
             return None if account_id is None else accounts.get(tx, account_id)
 
-        found = await self._database.read(find)
-        return found if found is not None and await self._is_admitted(found) else None
+        return await self._database.read(find)
 
     async def _is_admitted(self, account: Account) -> bool:
-        """Ask the gate again, once in a while. A no ends every session; what cannot be told refuses this visit."""
+        """Ask the gate again, once in a while after a yes, and at every visit after anything else."""
         now = self._clock()
         if 0 <= now - self._passed.get(account.id, -math.inf) < self._again:
             return True
@@ -116,9 +124,8 @@ class Sessions:
             while len(self._passed) > REMEMBERED:
                 self._passed.popitem(last=False)
             return True
-        log.info("web sessions refused", reason=str(refusal.reason), account=account.id)
-        if not refusal.temporary:
-            await self._database.write(lambda tx: web_sessions.remove_all(tx, account.id))
+        if self._passed.pop(account.id, None) is not None:
+            log.info("web sessions shut", reason=str(refusal.reason), account=account.id)
             metrics.sessions_ended.labels(str(refusal.reason)).inc()
         return False
 

@@ -107,7 +107,7 @@ def test_nothing_that_was_held_is_lost_by_a_kill(start_node, monkeypatch) -> Non
     numbers, promised, chance = itertools.count(), {}, random.Random(20261121)
     for _ in range(KILLS):
         node = start_node("--no-classifier")
-        senders = [Sender(node, numbers, promised) for _ in range(4)]
+        senders = [Sender(node, numbers, promised, []) for _ in range(4)]
         for sender in senders:
             sender.start()
         senders[0].first.wait(30)

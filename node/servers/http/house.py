@@ -141,6 +141,12 @@ async def visitor(request: Request) -> Account | None:
     return await house(request).sessions.account(token) if token else None
 
 
+async def shut_out(request: Request) -> Account | None:
+    """Who would be logged in in this browser, were it not for a token gate."""
+    token = cookie(request, "session")
+    return await house(request).sessions.shut_out(token) if token else None
+
+
 def wants_json(request: Request) -> bool:
     """True for programs: they send JSON, or ask for it before HTML."""
     accept = request.headers.get("accept", "")

@@ -19,8 +19,8 @@ from node.auth.password_login import Kind as PasswordKind
 from node.directory.admin import administers
 from node.flow.sending import Kind, Restriction, restriction
 from node.servers.http import return_to
-from node.servers.http.gates_shown import shown
-from node.servers.http.house import House, cookie, house, visitor
+from node.servers.http.gates_shown import Shown, shown
+from node.servers.http.house import House, cookie, house, shut_out, visitor
 from node.servers.http.problem import NOT_FOUND, Problem, answer_problem
 from node.store import accounts, oauth, security_events
 from node.store.accounts import Account
@@ -80,10 +80,13 @@ async def login(request: Request) -> Response:
 
 async def account(request: Request) -> Response:
     """GET /account: one's mailbox, wallets and app passwords."""
-    person = await visitor(request)
-    if person is None:
+    here, person = house(request), await visitor(request)
+    if person is not None:
+        return await account_page(here, person)
+    shut = await shut_out(request)
+    if shut is None:
         return RedirectResponse("/login", 303)
-    return await account_page(house(request), person)
+    return here.templates.page("shut.html", 403, account=shut, gates=await _gates(here, shut))
 
 
 async def account_page(here: House, person: Account, status: int = 200, **values: Any) -> Response:
@@ -100,7 +103,7 @@ async def account_page(here: House, person: Account, status: int = 200, **values
         clients=await here.database.read(partial(oauth.of_account, account_id=person.id, now=int(time.time()))),
         passkeys=await here.passkeys.listing(person) if here.passkeys else [],
         restriction=restricted,
-        gates=[shown(*each) for each in await here.doorkeeper.standing(person)] if here.doorkeeper else [],
+        gates=await _gates(here, person),
         events=events,
         has_staff_page=has_staff_page,
         event_words=EVENT_WORDS,
@@ -108,6 +111,10 @@ async def account_page(here: House, person: Account, status: int = 200, **values
         max_name=MAX_NAME,
         **values,
     )
+
+
+async def _gates(here: House, person: Account) -> list[Shown]:
+    return [shown(*each) for each in await here.doorkeeper.standing(person)] if here.doorkeeper else []
 
 
 def _account(tx: Reading, id: int) -> tuple[list[str], Restriction | None, list[SecurityEvent]]:

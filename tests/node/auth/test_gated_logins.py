@@ -125,8 +125,12 @@ async def test_open_sessions_ask_the_gate_again(database: Database, alice: Accou
     assert await desk.account(tokens[0]) is None
     await gate(database, {"did": f"did:pkh:eip155:1:{ALICE.address}"})
     assert await desk.account(tokens[0]) == alice
-    await gate(database, {"did": "did:web:else.example"})  # what is lost: every session of the account is over
+    await gate(database, {"did": "did:web:else.example"})  # what is lost shuts every session of the account
     now += 21
     assert await desk.account(tokens[0]) is None
+    assert await desk.account(tokens[1]) is None
+    assert await desk.shut_out(tokens[1]) == alice
     await gate(database, {"did": f"did:pkh:eip155:1:{ALICE.address}"})
-    assert [await desk.account(token) for token in tokens] == [None, None]
+    assert await desk.shut_out(tokens[0]) is None
+    assert [await desk.account(token) for token in tokens] == [alice, alice], "and what came back opens them"
+    assert await desk.shut_out("x" * 43) is None

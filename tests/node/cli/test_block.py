@@ -35,15 +35,3 @@ def test_a_block_is_listed_and_taken_away(waxseal: Call, place: Any) -> None:
     again = waxseal("block", "remove", "192.0.2.7", "-c", place.config)
     assert again.code != 0
     assert "waxseal block list" in again.err
-
-
-def test_roles(waxseal: Call, place: Any) -> None:
-    assert waxseal("domain", "add", "example.test", "-c", place.config).code == 0
-    assert waxseal("account", "add", "ann@example.test", "-c", place.config).code == 0
-    for role in ("owner", "admin", "none"):
-        assert (
-            waxseal("account", "role", "ann@example.test", role, "-c", place.config).out
-            == f"ann@example.test: {role}\n"
-        )
-    assert waxseal("account", "role", "ann@example.test", "king", "-c", place.config).code != 0
-    assert waxseal("account", "role", "bob@example.test", "admin", "-c", place.config).code != 0
