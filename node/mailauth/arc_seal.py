@@ -5,6 +5,7 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Sequence
 
+from node.mail.compose import one_line
 from node.mailauth.arc import AAR, AMS, AS, MAX_SETS, ArcResult, arc_sets, relaxed
 from node.mailauth.canonical import BodyHash, HeaderField
 from node.mailauth.dkim_sign import SIGNED, SigningKey, choose, sealed_field
@@ -52,7 +53,7 @@ def seal(
         ("bh", b64encode(body.digest).decode()),
     ]
     message = sealed_field(b"ARC-Message-Signature", [*shared, *body_tags, ("b", "")], key, choose(fields, names))
-    said = b"ARC-Authentication-Results: i=%d; %s\r\n" % (number, results.encode())
+    said = b"ARC-Authentication-Results: i=%d; %s\r\n" % (number, one_line(results).encode())
     # Nothing can be said of a broken chain, so its seal covers the own set alone (§5.1.2).
     before = [] if status == "fail" else [one for arc_set in arc_sets(fields) for one in arc_set.fields]
     own = (HeaderField(AAR, said), HeaderField(AMS, message))
