@@ -82,6 +82,7 @@ class Kind(StrEnum):
     MEMBER_REMOVED = "member-removed"
     QUOTA_SET = "quota-set"
     TENANT_ADDED = "tenant-added"
+    TENANT_CHANGED = "tenant-changed"
     TENANT_REMOVED = "tenant-removed"
     ADMIN_ADDED = "admin-added"
     ADMIN_REMOVED = "admin-removed"

@@ -1,4 +1,4 @@
-"""`waxseal tenant add|list|remove|give|add-admin|remove-admin|changes`."""
+"""`waxseal tenant add|list|remove|give|add-admin|remove-admin|deduplicate|changes`."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from typing import Annotated
 import typer
 
 from node.base.address import parse_address
-from node.cli.settings import ConfigOption, read_store, write_store
+from node.cli.settings import ConfigOption, load_settings, read_store, write_store
 from node.directory import admin
 from node.directory.admin import OPERATOR
+from node.ipfs.convergent import new_secret
+from node.ipfs.keys import Keys
+from node.service.folders import Folders
 from node.store import domains
 from node.store.database import Reading
 from node.store.directory import directory_changes, tenants
@@ -81,6 +84,20 @@ def remove_admin(name: TenantArgument, address: PersonArgument, config: ConfigOp
     parsed = parse_address(address)
     write_store(config, lambda tx: admin.remove_admin(tx, OPERATOR, name, parsed))
     typer.echo(f"{parsed} administers {name} no longer")
+
+
+@app.command()
+def deduplicate(
+    name: Annotated[str, typer.Argument(metavar="TENANT", help='Its name; "" for the node\'s own domains.')],
+    config: ConfigOption = Path("waxseal.toml"),
+    off: Annotated[bool, typer.Option("--off", help="No longer; what is stored stays readable.")] = False,
+) -> None:
+    """Keep equal attachments of its people once (docs/ipfs.md says what that gives away)."""
+    keys = Keys.open(Folders(load_settings(config).data).keys)
+    sealed = None if off else new_secret(keys, name)
+    changed = write_store(config, lambda tx: admin.deduplicate(tx, OPERATOR, name, sealed))
+    way = "apart" if off else "once"
+    typer.echo(f"equal attachments of {name or 'the node'} are kept {way}{'' if changed else ' already'}")
 
 
 @app.command()

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from node.anchor import audit, policy
 from node.base.address import Address, normalize_domain, parse_address
 from node.base.errors import Permanent
-from node.store import accounts, domains, roles
+from node.store import accounts, domains, part_keys, roles
 from node.store.accounts import Account
 from node.store.database import Reading, Writing
 from node.store.directory import aliases, delegates, directory_changes, groups, quotas, reserved, tenants
@@ -334,6 +334,29 @@ def remove_tenant(tx: Writing, actor: Actor, name: str) -> None:
         raise Permanent(f"{name} has domains: {', '.join(one.name for one in left)}; give them to another first")
     tenants.remove(tx, name)
     note(tx, actor, "tenant-removed", None, name)
+
+
+def deduplicate(tx: Writing, actor: Actor, name: str, sealed: bytes | None) -> bool:
+    """Keep equal attachments of a tenant's people once from now on, or no longer; False when that was so.
+
+    Args:
+        name: of the tenant, "" for the node's own domains.
+        sealed: a fresh secret, sealed under the node's key; None ends it.
+
+    Raises:
+        Permanent: there is no such tenant.
+    """
+    _only_operator(actor)
+    if name:
+        insist_on_a(tx, name)
+    if (part_keys.secret_of(tx, name) is None) is (sealed is None):
+        return False
+    if sealed is None:
+        part_keys.remove_secret(tx, name)
+    else:
+        part_keys.put_secret(tx, name, sealed)
+    note(tx, actor, "tenant-changed", None, name, "attachments kept once" if sealed else "attachments kept apart")
+    return True
 
 
 def give_domain(tx: Writing, actor: Actor, name: str, tenant: str) -> Domain:

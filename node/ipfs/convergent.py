@@ -16,7 +16,7 @@ from node.ipfs.cipher import FILE_ID, KEY, Cipher
 from node.ipfs.keys import Keys
 from node.ipfs.seal import Header
 from node.store import part_keys
-from node.store.transaction import Reading, Writing
+from node.store.transaction import Reading
 
 _ID = b"waxseal convergent file id\0"
 _CONTENT_KEY = b"waxseal convergent key\0"
@@ -53,12 +53,9 @@ def secret_for(tx: Reading, keys: Keys, account_id: int) -> bytes | None:
     return None if sealed is None else keys.reveal(sealed, _bound(tenant))
 
 
-def switch_on(tx: Writing, keys: Keys, tenant: str) -> bool:
-    """Deduplicate what comes from now on; False when that was so before."""
-    if part_keys.secret_of(tx, tenant) is not None:
-        return False
-    part_keys.put_secret(tx, tenant, keys.hide(secrets.token_bytes(KEY), _bound(tenant)))
-    return True
+def new_secret(keys: Keys, tenant: str) -> bytes:
+    """A fresh secret for a tenant, sealed under the node's key."""
+    return keys.hide(secrets.token_bytes(KEY), _bound(tenant))
 
 
 def _bound(tenant: str) -> bytes:

@@ -20,7 +20,7 @@ import trio
 from node.base import metrics
 from node.base.errors import Temporary, WaxsealError
 from node.base.log import get_log
-from node.ipfs import clearing
+from node.ipfs import clearing, wraps
 from node.ipfs.blockstore import Blocks, LocalBlocks
 from node.ipfs.cid import Cid
 from node.ipfs.moving import Mover
@@ -75,6 +75,8 @@ class Offload:
         self._threshold = threshold
         self._archive_after = archive_after
         self._archive_due = float("-inf")
+        self._keys = keys
+        self._rewrap_due = float("-inf")
         self._held = 0  # the last message kept back that was looked at
         self._seen = 0
         self._saved = 0
@@ -103,6 +105,7 @@ class Offload:
                 await self._look_at_held()
                 await self._try_again()
                 await self._quietly(self.sweep)
+                await self._rewrap_in_time()
                 await self._archive_in_time()
                 with trio.move_on_after(self._next_look()):
                     await watch.wait()
@@ -137,6 +140,10 @@ class Offload:
         """Move the large attachments of one stored message; see `Mover.cut`."""
         return await self._mover.cut(candidate, self._threshold)
 
+    async def put_away(self, candidate: Candidate) -> bool:
+        """Move all that the database keeps of a message; see `Mover.archive`."""
+        return await self._mover.archive(candidate)
+
     async def archive(self, before: float) -> int:
         """Move what the database keeps of messages that came into their last mailbox before `before` (unix seconds).
 
@@ -147,8 +154,17 @@ class Offload:
         for after in range(0, last, ARCHIVE_WINDOW):
             look = partial(parts.aged, after=after, upto=after + ARCHIVE_WINDOW, before=int(before))
             for candidate in await self._database.read(look):
-                number += await self._attempt(candidate, self._mover.archive) is None
+                number += await self._attempt(candidate, self.put_away) is None
         return number
+
+    async def rewrap(self) -> tuple[int, int]:
+        """Wrap content keys for who came to hold a message, shred the wraps of who let go; (made, shredded)."""
+        return await wraps.reconcile(self._database, self._keys)
+
+    async def _rewrap_in_time(self) -> None:
+        if trio.current_time() >= self._rewrap_due:
+            await self._quietly(self.rewrap)
+            self._rewrap_due = trio.current_time() + SWEEP_SECONDS
 
     async def _archive_in_time(self) -> None:
         if self._archive_after and trio.current_time() >= self._archive_due:

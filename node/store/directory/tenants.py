@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import delete, select
 
+from node.store import part_keys
 from node.store.accounts import Account
 from node.store.schema import account, tenant, tenant_admin
 from node.store.statement import Statement, adding, same
@@ -31,7 +32,8 @@ def add(tx: Writing, name: str) -> None:
 
 
 def remove(tx: Writing, name: str) -> bool:
-    """Take a tenant away with its administrators' rights; false when there was none."""
+    """Take a tenant away with its administrators' rights and its secret; false when there was none."""
+    part_keys.remove_secret(tx, name)
     return tx.one(_REMOVE, name=name) is not None
 
 

@@ -100,6 +100,11 @@ def test_tenants(run: Call) -> None:
     assert run("tenant", "list").out == "acme\tacme.test,example.test\tann@example.test\n"
     assert "has domains" in run("tenant", "remove", "acme").err
     assert run("tenant", "remove-admin", "acme", "ann@example.test").code == 0
+    assert "no tenant" in run("tenant", "deduplicate", "amce").err
+    assert run("tenant", "deduplicate", "acme").out == "equal attachments of acme are kept once\n"
+    assert run("tenant", "deduplicate", "acme").out == "equal attachments of acme are kept once already\n"
+    assert run("tenant", "deduplicate", "acme", "--off").out == "equal attachments of acme are kept apart\n"
+    assert run("tenant", "deduplicate", "").out == "equal attachments of the node are kept once\n"
     for name in ("example.test", "acme.test"):
         assert run("tenant", "give", "", name).code == 0
     assert run("tenant", "remove", "acme").code == 0
