@@ -95,7 +95,10 @@ async def open_rooms(settings: Settings) -> AsyncIterator[Rooms]:
         open_readers(settings.chains, settings.gates.fresh_seconds) as readers,
         open_stores(settings.ipfs, folders.blocks) as stores,
     ):
-        offload = Offload(database, stores.blocks, Keys.open(folders.keys), settings.offload.threshold_kib << 10)
+        kept = settings.offload
+        offload = Offload(
+            database, stores.blocks, Keys.open(folders.keys), kept.threshold_kib << 10, kept.archive_after_days
+        )
         blobs = Blobs(database, folders.data, offload.parts)
         premises = Premises(
             hostname=settings.hostname,

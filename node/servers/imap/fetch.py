@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from node.base.errors import Permanent, Temporary
+from node.base.log import get_log
 from node.servers.imap.answer import Answer
 from node.servers.imap.flags import rendered
 from node.servers.imap.sections import CHUNK, Body
@@ -22,6 +24,8 @@ from node.wire.imap.store import Change
 if TYPE_CHECKING:
     from node.servers.imap.selected import Selected
     from node.servers.imap.session import Session
+
+log = get_log(__name__)
 
 _Render = Callable[[Message, Summary | None], bytes]
 
@@ -46,6 +50,10 @@ _LIGHT = frozenset({Attribute.UID, Attribute.FLAGS})
 _WHOLE = frozenset({b"BODY[]", b"RFC822"})
 BODIES = 64
 """Messages with content handled by one trip to the store."""
+TOLD = 5
+"""Messages named in a failure."""
+Unread = tuple[int, bool]
+"""A message's number, and whether its content may be there again later."""
 AT_HAND = 1 << 20
 """Octets of small messages held at a time for one client."""
 
@@ -84,17 +92,30 @@ def plan(command: Fetch, selected: Selected) -> Plan:
 
 
 async def fetch(session: Session, command: Fetch) -> Answer:
-    """FETCH (RFC 3501 §6.4.5). Messages that another session expunged are passed over (RFC 2180 §4.1.2)."""
+    """FETCH (RFC 3501 §6.4.5). Messages that another session expunged are passed over (RFC 2180 §4.1.2).
+
+    So are those whose content cannot be had; the others are sent, then the command fails.
+    """
     selected = session.mailbox
+    unread: list[Unread] = []
     wanted = plan(command, selected)
     size = BODIES if wanted.sections else BLOCK
     for block in selected.blocks(command.messages, by_uid=command.by_uid, size=size):
         if wanted.sections:
-            await _send_bodies(session, wanted, block)
+            await _send_bodies(session, wanted, block, unread)
         else:
             await _send_rows(session, wanted, block)
     await session.sync(expunge=command.by_uid)
-    return Answer("Fetched")
+    return _failed(unread) if unread else Answer("Fetched")
+
+
+def _failed(unread: list[Unread]) -> Answer:
+    """The answer when content of some messages could not be had."""
+    one = "the content of message " + ", ".join(str(number) for number, _ in unread[:TOLD])
+    more = f" and {len(unread) - TOLD} others" if len(unread) > TOLD else ""
+    if any(is_temporary for _, is_temporary in unread):
+        return Answer(f"For now {one}{more} cannot be read; try again later", b"UNAVAILABLE", b"NO")
+    return Answer(f"What is stored of {one}{more} is damaged; ask your administrator", b"CORRUPTION", b"NO")
 
 
 async def _send_rows(session: Session, wanted: Plan, block: dict[int, int]) -> None:
@@ -150,29 +171,40 @@ def _light_lines(block: dict[int, int], wanted: Plan, rows: list[tuple[int, int,
     )
 
 
-async def _send_bodies(session: Session, wanted: Plan, block: dict[int, int]) -> None:
+async def _send_bodies(session: Session, wanted: Plan, block: dict[int, int], unread: list[Unread]) -> None:
     """The responses of a block with content; each message is read when its turn has come."""
     marked = await _mark_seen(session, list(block)) if wanted.marks else frozenset[int]()
     while block:
         query = partial(_read_block, session.mailbox.mailbox.id, block, wanted)
         read, rest = await session.server.database.read(query)
-        await _send_block(session, wanted, block, marked, read)
+        await _send_block(session, wanted, block, marked, read, unread)
         block = rest
 
 
-async def _send_block(
-    session: Session, wanted: Plan, block: dict[int, int], marked: frozenset[int], read: _Block
+async def _send_block(  # noqa: PLR0917
+    session: Session,
+    wanted: Plan,
+    block: dict[int, int],
+    marked: frozenset[int],
+    read: _Block,
+    unread: list[Unread],
 ) -> None:
     rows, summaries, contents = read
     for row in rows:
         summary = summaries.get(row.uid)
+        packed = summary.layout if summary is not None else b""
+        body = Body(session.server.blobs, row.blob_id, row.size, packed, contents.get(row.blob_id))
+        try:
+            await body.insist(wanted.sections)  # nothing of the response is written yet
+        except (Temporary, Permanent) as error:
+            log.warning("imap.content_unread", blob=row.blob_id, error=str(error))
+            unread.append((block[row.uid], isinstance(error, Temporary)))
+            continue
         attributes = wanted.attributes
         if row.uid in marked and Attribute.FLAGS not in attributes:
             attributes = (*attributes, Attribute.FLAGS)  # RFC 3501 §6.4.5: "the flags SHOULD be included"
         head = b"".join([_RENDER[attribute](row, summary) + b" " for attribute in attributes])
         session.output.write(b"* %d FETCH (%b" % (block[row.uid], head))
-        packed = summary.layout if summary is not None else b""
-        body = Body(session.server.blobs, row.blob_id, row.size, packed, contents.get(row.blob_id))
         for index, section in enumerate(wanted.sections):
             if index:
                 session.output.write(b" ")

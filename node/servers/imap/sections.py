@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -85,6 +86,21 @@ class Body:
         if self._layout is None:
             self._layout = unpack(self._packed)
         return locate(section, self._layout, self._size)
+
+    async def insist(self, sections: Iterable[Section]) -> None:
+        """Make sure that sections can be read, before the first octet of the response is written.
+
+        Raises:
+            Temporary, Permanent: one of them cannot.
+        """
+        if self._content is not None:
+            return
+        for section in sections:
+            place = self._place(section)
+            if place is not None:
+                is_plain = section.text not in (Text.FIELDS, Text.NOT_FIELDS)
+                start, length = cut(section, place.length) if is_plain else (0, min(place.length, MAX_HEADER))
+                await self._blobs.insist(self._blob_id, place.start + start, length)
 
     async def send(self, section: Section, output: Output) -> None:
         """Write one item; its literal's length is known before the first octet is read."""

@@ -18,6 +18,9 @@ import trio
 from node.auth.gate import Entry
 from node.auth.refusal import Reason, Refusal
 from node.base.address import Address
+from node.ipfs.blockstore import LocalBlocks
+from node.ipfs.keys import Keys
+from node.ipfs.offload import Offload
 from node.mail.summary import summarize
 from node.servers import listen
 from node.servers.imap.server import ImapServer, Limits
@@ -32,6 +35,7 @@ from node.store.messages import Flag, Message, Summary
 
 NONE = Flag(0)
 LOOPBACK = "127.0.0.1"
+OFFLOAD_FROM = 48  # octets; nothing is offloaded unless a test does it
 MAIL = (
     b"From: Ann Example <ann@example.org>\r\nTo: bob@example.org\r\nSubject: Hello %d\r\n"
     b"Date: Mon, 7 Feb 1994 21:52:25 -0800\r\nMessage-ID: <%d@example.org>\r\n\r\nBody of %d\r\n"
@@ -67,6 +71,7 @@ class House:
     ann: Account
     bob: Account
     server: ImapServer
+    offload: Offload
     port: int = 0
     tls_port: int = 0
     stack: AsyncExitStack = field(default_factory=AsyncExitStack)
@@ -217,7 +222,8 @@ async def opened(directory: Path, tls: ssl.SSLContext | None, limits: Limits) ->
         people = await database.write(
             lambda tx: [accounts.add(tx, Address(name, "waxseal.test")) for name in ("ann", "bob")]
         )
-        content = Blobs(database, directory, None)
+        offload = Offload(database, LocalBlocks(directory / "blocks"), Keys(bytes(32)), OFFLOAD_FROM)
+        content = Blobs(database, directory, offload.parts)
         new_incoming = partial(Incoming, directory)
 
         async def append(*args: Any) -> Message:
@@ -234,7 +240,7 @@ async def opened(directory: Path, tls: ssl.SSLContext | None, limits: Limits) ->
             "mx.waxseal.test",
             login_in_clear=tls is None,
         )
-        house = House(database, content, people[0], people[1], server)
+        house = House(database, content, people[0], people[1], server, offload)
         doors = [await listen.open_listener(LOOPBACK, 0, "imap")]
         if tls is not None:
             doors.append(await listen.open_listener(LOOPBACK, 0, "imaps", tls))
