@@ -114,4 +114,5 @@ log_forks = Counter("waxseal_log_forks_total", "Checkpoints seen that contradict
 monitor_findings = Counter("waxseal_monitor_findings_total", "What a monitor found wrong with logs.", ["kind"])
 monitored_size = Gauge("waxseal_monitored_size", "Entries of a followed log whose history was verified.", ["origin"])
 monitored_forks = Gauge("waxseal_monitored_forks", "Evidence of forks held against a followed log.", ["origin"])
+dkim_signed = Counter("waxseal_dkim_signed_total", "Submissions signed with DKIM, or why not.", ["result"])
 spool_entries = Gauge("waxseal_spool_entries", "Recipients waiting for delivery to the outside.")

@@ -31,6 +31,7 @@ from node.flow.parcel import Parcel, pack
 from node.flow.premises import Premises
 from node.flow.reception import Limits, Session, Transaction
 from node.flow.sending import Decision, Look, Lookout
+from node.flow.signing import Signing
 from node.flow.trace_fields import missing_fields, trace_header
 from node.mail.address_list import Group, Mailbox, addresses
 from node.mail.correspondence import Correspondence, correspondence
@@ -64,6 +65,7 @@ class Submit:
     scram: ScramLogin | None = None  # for clients that prove an app password without sending it; None: nobody can
     tokens: TokenLogin | None = None  # for clients with an access token; None: nobody can
     keeper: Doorkeeper | None = None  # asks gates before sending as an address; None: there are none
+    signing: Signing | None = None  # signs with DKIM for the author's domain; None: nobody does
     offers_auth: bool = True
 
     async def connect(self, session: Session) -> Reply | None:
@@ -159,7 +161,9 @@ class Submit:
         account = session.account
         look = await self.lookout.look(account, session, transaction, incoming) if self.lookout else None
         host = self.premises.hostname
-        prefix = trace_header(host, session, transaction) + missing_fields(head, host)
+        added = missing_fields(head, host)
+        signature = await self.signing.fields(authors[0].domain, added, head, incoming) if self.signing else b""
+        prefix = trace_header(host, session, transaction) + signature + added
         parcel = await pack(self.premises.database, incoming, prefix)
         order = _order(transaction, account, correspondence(prefix + head))
         keep = partial(self._keep, parcel=parcel, order=order, look=look)

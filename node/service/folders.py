@@ -35,6 +35,11 @@ class Folders:
         return self.data / "keys"
 
     @property
+    def dkim(self) -> Path:
+        """Private keys that sign mail, a folder for each domain."""
+        return self.keys / "dkim"
+
+    @property
     def blocks(self) -> Path:
         """The content-addressed block store."""
         return self.data / "blocks"
