@@ -21,6 +21,7 @@ from node.base.log import get_log
 from node.flow.accept import Accept
 from node.flow.append import Append
 from node.flow.reception import Limits as SmtpLimits
+from node.flow.signing import Signing
 from node.flow.submit import Submit
 from node.flow.writers import Writers
 from node.net.stream import Stop
@@ -193,7 +194,7 @@ def _fronts(rooms: Rooms, runner: Runner, doors: Doors, tls: ssl.SSLContext, oau
     accept = SmtpServer(Accept(rooms.premises, rooms.panel, limits, learned, holding(settings), writers), host, tls)
     lookout = open_lookout(rooms, doors.ports)
     tokens = None if oauth is None else TokenLogin(rooms.gate, oauth.access)
-    inside = (rooms.guests, rooms.scram, tokens, rooms.doorkeeper)
+    inside = (rooms.guests, rooms.scram, tokens, rooms.doorkeeper, Signing(rooms.folders.dkim))
     submit = SmtpServer(Submit(rooms.premises, rooms.gate, runner.wake, limits, lookout, *inside), host, tls)
     reader = ImapServer(
         rooms.database,
