@@ -40,6 +40,7 @@ COMMANDS = {
     "anchors": "node.cli.anchors:app",
     "registry": "node.cli.registry:app",
     "policy": "node.cli.policy:app",
+    "ipfs": "node.cli.ipfs:app",
     "doctor": "node.cli.doctor:doctor",
     "demo": "node.cli.demo:demo",
     "version": "node.cli.version:version",

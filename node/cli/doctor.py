@@ -22,6 +22,7 @@ from ai.manifest import ModelError
 from node.base.config import Endpoint, Settings
 from node.base.errors import WaxsealError
 from node.cli.doctor_chains import ask_chains
+from node.cli.doctor_ipfs import ask_places
 from node.cli.doctor_opinions import ask_all
 from node.cli.doctor_witnesses import ask_witnesses
 from node.cli.settings import ConfigOption, existing_keys, load_settings, with_database
@@ -187,7 +188,7 @@ def _opinions(settings: Settings) -> Iterator[Finding]:
 
 def _chains(settings: Settings) -> Iterator[Finding]:
     states = {True: State.FINE, None: State.LOOK, False: State.WRONG}
-    for answer in (*ask_chains(settings), *ask_witnesses(settings)):
+    for answer in (*ask_chains(settings), *ask_witnesses(settings), *ask_places(settings)):
         yield Finding(answer.what, states[answer.fine], answer.words)
 
 

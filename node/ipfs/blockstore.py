@@ -164,11 +164,15 @@ class LocalBlocks:
             raise failures[0]
 
     def _is_whole(self, block: Block) -> bool:
-        """True when an undamaged copy is stored; a damaged one is to be written again."""
+        """True when an undamaged copy is stored, which is young from now on; a damaged one is to be written again."""
+        path = self._path(block.cid)
         try:
-            return self._path(block.cid).read_bytes() == block.data
+            if path.read_bytes() != block.data:
+                return False
+            os.utime(path)  # somebody needs it now: `delete_older` must not take it for old garbage
         except FileNotFoundError:
             return False
+        return True
 
     def _get(self, cid: Cid) -> bytes:
         path = self._path(cid)
@@ -184,13 +188,30 @@ class LocalBlocks:
             raise BlockCorrupt(f"block {cid} in {path} is damaged: restore it from a backup or another node")
         return data
 
-    def _delete(self, cids: list[Cid]) -> int:
+    async def delete_older(self, cids: Iterable[Cid], before: float) -> int:
+        """Remove blocks that were put before a moment, in seconds since 1970; return how many went.
+
+        For a program beside the running node: what that is writing just now is younger.
+        """
+        return await trio.to_thread.run_sync(self._delete, list(cids), before, limiter=self._threads)
+
+    async def size(self) -> int:
+        """Octets of all blocks."""
+        sizes = 0
+        for number in range(256):
+            folder = self._directory / f"{number:02x}"
+            sizes += await trio.to_thread.run_sync(_size, folder, limiter=self._threads)
+        return sizes
+
+    def _delete(self, cids: list[Cid], before: float = float("inf")) -> int:
         removed = 0
         try:
             for cid in cids:
                 path = self._path(cid)
-                removed += path.exists()
+                if not path.exists() or path.stat().st_mtime >= before:
+                    continue
                 path.unlink(missing_ok=True)
+                removed += 1
         except OSError as error:
             raise Temporary(f"cannot delete blocks in {self._directory}: {error.strerror or error}") from error
         return removed
@@ -221,6 +242,14 @@ def _cids(names: list[str]) -> Iterator[Cid]:
             yield Cid.parse(name)
         except CidError:
             log.warning("stray_file_in_block_store", name=name)
+
+
+def _size(folder: Path) -> int:
+    try:
+        with os.scandir(folder) as entries:
+            return sum(entry.stat().st_size for entry in entries)
+    except FileNotFoundError:
+        return 0
 
 
 def _place(staged: Sequence[_Staged]) -> None:

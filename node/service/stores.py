@@ -38,6 +38,11 @@ class Stores:
     places: tuple[Place, ...]
     policy: Policy
 
+    @property
+    def services(self) -> tuple[Kubo | PinningService, ...]:
+        """Everybody who can say how it is."""
+        return (*self.kubos, *self.pinning)
+
 
 @asynccontextmanager
 async def open_stores(settings: Ipfs, directory: Path) -> AsyncIterator[Stores]:
