@@ -94,6 +94,11 @@ class Offload:
         """
         return cls(database, LocalBlocks(blocks), Keys.open(keys), threshold, archive_after)
 
+    @property
+    def writing(self) -> trio.Lock:
+        """Held while blocks are written that belong to no part yet: whoever removes blocks waits for it."""
+        return self._mover.writing
+
     async def run(self) -> None:
         """Follow the change feed for ever; clear up what a crash or a deletion left."""
         self._seen = self._saved = await self._database.read(partial(changes.cursor, name=CURSOR))

@@ -22,6 +22,7 @@ from node.auth.gates.evidence import KeptEvidence
 from node.auth.guests import Guests
 from node.auth.scram_login import ScramLogin
 from node.auth.sealing import Sealing, has_old, seal_old
+from node.base.config import Offload as OffloadSettings
 from node.base.config import Settings
 from node.base.config_logins import Logins
 from node.checks.classifier import ContentClassifier
@@ -95,10 +96,7 @@ async def open_rooms(settings: Settings) -> AsyncIterator[Rooms]:
         open_readers(settings.chains, settings.gates.fresh_seconds) as readers,
         open_stores(settings.ipfs, folders.blocks) as stores,
     ):
-        kept = settings.offload
-        offload = Offload(
-            database, stores.blocks, Keys.open(folders.keys), kept.threshold_kib << 10, kept.archive_after_days
-        )
+        offload = _offload(settings.offload, folders, database, stores)
         blobs = Blobs(database, folders.data, offload.parts)
         premises = Premises(
             hostname=settings.hostname,
@@ -135,10 +133,19 @@ async def open_rooms(settings: Settings) -> AsyncIterator[Rooms]:
             panel=panel,
             offload=offload,
             stores=stores,
-            replication=Replication(database, stores.blocks, stores.places, stores.policy),
+            replication=_replication(database, stores, offload),
             keys=keys,
             keeper=_keeper(settings, folders, database, keys),
         )
+
+
+def _offload(settings: OffloadSettings, folders: Folders, database: Database, stores: Stores) -> Offload:
+    keys, threshold = Keys.open(folders.keys), settings.threshold_kib << 10
+    return Offload(database, stores.blocks, keys, threshold, settings.archive_after_days)
+
+
+def _replication(database: Database, stores: Stores, offload: Offload) -> Replication:
+    return Replication(database, stores.blocks, stores.places, stores.policy, writing=offload.writing)
 
 
 async def _sealed(folders: Folders, database: Database) -> Sealing:
