@@ -101,6 +101,8 @@ class Kind(StrEnum):
     SENDING_HELD = "sending-held"
     SENDING_LOCKED = "sending-locked"
     SENDING_UNLOCKED = "sending-unlocked"
+    LEGAL_HOLD_BEGAN = "legal-hold-began"
+    LEGAL_HOLD_ENDED = "legal-hold-ended"
     RETENTION = "retention"
     # the node's keys
     KEY_IN_USE = "key-in-use"

@@ -25,6 +25,7 @@ COMMANDS = {
     "gate": "node.cli.gate:app",
     "invitation": "node.cli.invitation:app",
     "held": "node.cli.held:app",
+    "hold": "node.cli.hold:app",
     "block": "node.cli.block:app",
     "send": "node.cli.send:send",
     "classify": "node.cli.classify:classify",

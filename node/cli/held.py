@@ -14,9 +14,8 @@ from node.base.errors import Permanent
 from node.cli.settings import ConfigOption, load_settings, with_database
 from node.flow.held import drop as give_up
 from node.flow.held import release as set_free
-from node.service.folders import Folders
+from node.service.stored_mail import open_mail
 from node.store import held
-from node.store.blobs import Blobs
 from node.store.database import Database
 from node.store.held import Held
 
@@ -63,7 +62,8 @@ def show(
         message = await database.read(lambda tx: held.get(tx, number))
         if message is None:
             raise Permanent(f"there is no held message {number}; `waxseal held list` shows which there are")
-        return message, await Blobs(database, Folders(settings.data).data).read(message.blob_id)
+        async with open_mail(settings, database) as stored:  # a header needs no attachment that may be out of reach
+            return message, await stored.read(message.blob_id, 0, None if raw else _SHOWN)
 
     message, content = with_database(settings, work)
     if raw:

@@ -111,7 +111,7 @@ def release(tx: Writing, number: int, folder: str = "") -> list[str]:
         reached.append(address)
     if not reached:
         raise Permanent(f"nobody that message {number} was for has an account any more: drop it")
-    held.remove(tx, number)
+    held.remove(tx, number, released=True)
     _decided(tx, audit.Kind.HELD_RELEASED, message, {"folder": folder or "INBOX"})
     return reached
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import bindparam, delete, distinct, func, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from node.store import references
+from node.store import holds, references
 from node.store.message import Summary
 from node.store.schema import account, held, held_recipient, summary
 from node.store.statement import Statement, adding, chosen, same
@@ -122,8 +122,14 @@ def summary_of(tx: Reading, message: Held) -> Summary:
     return Summary(*row)
 
 
-def remove(tx: Writing, id: int) -> bool:
-    """Decided: the row goes, and the content with it unless somebody else refers to it. False when it was before."""
+def remove(tx: Writing, id: int, *, released: bool = False) -> bool:
+    """Decided: the row goes, and the content with it unless somebody else refers to it. False when it was before.
+
+    Where a recipient is under a legal hold it is kept, unless it was `released` to their mailbox.
+    """
+    message = None if released else get(tx, id)
+    if message is not None:
+        holds.keep_undecided(tx, message.recipients, message.blob_id, message.size)
     blob_id = tx.value(_REMOVE, id=id)
     if blob_id is not None:
         references.release(tx, blob_id)
@@ -141,6 +147,8 @@ def count_in(tx: Reading, domains: Sequence[str] | None) -> int:
 def forget(tx: Writing, account_id: int) -> int:
     """Drop what is kept back for an account alone, and the account from the rest. Returns how many were for it."""
     found = [id for (id,) in tx.execute(_FOR, account_id=account_id)]
+    for message in filter(None, [get(tx, id) for id in found]):
+        holds.keep_undecided(tx, [account_id], message.blob_id, message.size)
     tx.execute(_FORGET, account_id=account_id)
     for id in found:
         if not list(tx.execute(_RECIPIENTS, held_id=id)):

@@ -15,7 +15,7 @@ from contextlib import closing
 from sqlalchemy import bindparam, delete, func, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from node.store import changes, counters, references
+from node.store import changes, counters, holds, references
 from node.store.changes import as_json
 from node.store.counters import Delta
 from node.store.message import ALL_FLAGS, Action, Flag, Message, Summary, made, pack_keywords, unpack_keywords
@@ -317,6 +317,9 @@ def _remove(tx: Writing, mailbox_id: int, uids: Collection[int], under: tuple[in
     if not tallies:
         return []
     account_id, modseq = under or counters.next_modseq(tx, mailbox_id)
+    holds.keep_removed(
+        tx, mailbox_id, [(uid, blob_id, size) for uid, blob_id, size, _ in tallies], under[0] if under else None
+    )
     tx.execute(_REMOVE, mailbox_id=mailbox_id, uids=packed)
     counters.move(tx, mailbox_id, modseq, Delta.of((tally[2:] for tally in tallies), -1))
     references.change_many(tx, (blob_id for _, blob_id, *_ in tallies), -1)
