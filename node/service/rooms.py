@@ -98,14 +98,8 @@ async def open_rooms(settings: Settings) -> AsyncIterator[Rooms]:
     ):
         offload = _offload(settings.offload, folders, database, stores)
         blobs = Blobs(database, folders.data, offload.parts)
-        premises = Premises(
-            hostname=settings.hostname,
-            database=database,
-            blobs=blobs,
-            directory=await open_directory(settings, database, readers),
-            log=Log(),
-            data=folders.data,
-        )
+        directory = await open_directory(settings, database, readers)
+        premises = Premises(settings.hostname, database, blobs, directory, Log(), folders.data)
         resolver = DidResolver(
             PublicHttps() if settings.did.resolve_web else None, registries(readers, settings.did.registries)
         )
