@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from node.base.address import AddressError, normalize_domain
 from node.mailauth.canonical import CRLF, BodyForm, Canonicalisation, HeaderField, canonical_field
@@ -60,11 +60,11 @@ class Signed:
     kind: str
     domain: str
     selector: str
-    signature: bytes = field(repr=False)
+    signature: bytes
     header: Canonicalisation
     names: tuple[bytes, ...]
     body: BodyForm
-    body_hash: bytes = field(repr=False)
+    body_hash: bytes
     time: int | None
     expires: int | None
 
