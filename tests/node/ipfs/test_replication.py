@@ -235,6 +235,91 @@ async def test_it_runs_by_itself(store: Store) -> None:
     assert str(root) in shelf.trees
 
 
+class Crash(BaseException):
+    """The end of the process, as far as the queue can see."""
+
+
+@dataclass
+class Dying(Shelf):
+    """The process ends at this step; what the place did until then, it did."""
+
+    step: str = ""
+    shelf: Shelf = field(default_factory=Shelf)
+
+    def _end(self, here: str) -> None:
+        if self.step == here:
+            raise Crash
+
+    async def send(self, root: str, car: Callable[[], AsyncGenerator[bytes, None]], size: int) -> str:
+        self._end("before send")
+        await self.shelf.send(root, car, size)
+        self._end("after send")
+        return ""
+
+    async def holds(self, root: str, request: str) -> bool | None:
+        self._end("before asking")
+        return await self.shelf.holds(root, request)
+
+    async def drop(self, root: str, request: str) -> None:
+        self._end("before drop")
+        await self.shelf.drop(root, request)
+        self._end("after drop")
+
+
+@pytest.mark.parametrize("step", ["before send", "after send", "before asking", "before drop", "after drop"])
+async def test_a_crash_at_any_step_loses_nothing_and_leaves_nothing_behind(store: Store, step: str) -> None:
+    root, content = await store.add(600_000)
+    shelf = Shelf()
+    dying = Dying(step=step, shelf=shelf)
+
+    async def crash() -> None:
+        replication = store.replication([dying])
+        await replication.refresh()
+        with pytest.raises(Crash):
+            await replication.round(dying)
+
+    async def go_on() -> None:
+        replication = store.replication([shelf])
+        await replication.refresh()
+        assert await replication.round(shelf)
+
+    if step.endswith("drop"):
+        await go_on()
+        await store.remove(content)
+        await crash()
+        await go_on()
+        assert shelf.trees == {}
+        assert await store.state(root, shelf.name) is None
+    else:
+        await crash()
+        await go_on()
+        assert set(shelf.trees) == {str(root)}
+        assert await store.state(root, shelf.name) is State.HELD
+
+
+async def test_a_place_that_hangs_holds_up_no_other(store: Store) -> None:
+    root, _ = await store.add(1000)
+    held = trio.Event()
+
+    class Hanging(Shelf):
+        async def send(self, root: str, car: Callable[[], AsyncGenerator[bytes, None]], size: int) -> str:
+            await trio.sleep_forever()
+            raise AssertionError
+
+    class Telling(Shelf):
+        async def holds(self, root: str, request: str) -> bool | None:
+            held.set()
+            return await super().holds(root, request)
+
+    hanging, telling = Hanging("kubo:hanging"), Telling("kubo:telling")
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(store.replication([hanging, telling]).run)
+        with trio.fail_after(60):
+            await held.wait()
+        nursery.cancel_scope.cancel()
+    assert str(root) in telling.trees
+
+
 # --- local copies -----------------------------------------------------------------------------------------------------
 
 
