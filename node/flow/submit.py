@@ -27,6 +27,7 @@ from node.flow import sasl
 from node.flow.accept import INSIDERS_ONLY, NO_SUCH_PERSON, RECIPIENT_FINE, SENDER_FINE, space
 from node.flow.bearer import bearer
 from node.flow.deliver import Order, deliver
+from node.flow.linking import Linked, Linker, linking
 from node.flow.parcel import Parcel, pack
 from node.flow.premises import Premises
 from node.flow.reception import Limits, Session, Transaction
@@ -66,6 +67,7 @@ class Submit:
     tokens: TokenLogin | None = None  # for clients with an access token; None: nobody can
     keeper: Doorkeeper | None = None  # asks gates before sending as an address; None: there are none
     signing: Signing | None = None  # signs with DKIM for the author's domain; None: nobody does
+    linker: Linker | None = None  # sends large attachments as links; None: everything goes whole
     offers_auth: bool = True
 
     async def connect(self, session: Session) -> Reply | None:
@@ -160,13 +162,14 @@ class Submit:
             return NOT_YOUR_FROM
         account = session.account
         look = await self.lookout.look(account, session, transaction, incoming) if self.lookout else None
-        host = self.premises.hostname
-        added = missing_fields(head, host)
-        signature = await self.signing.fields(authors[0].domain, added, head, incoming) if self.signing else b""
-        prefix = trace_header(host, session, transaction) + signature + added
-        parcel = await pack(self.premises.database, incoming, prefix)
-        order = _order(transaction, account, correspondence(prefix + head))
-        keep = partial(self._keep, parcel=parcel, order=order, look=look)
+        async with linking(self.linker, account, transaction.recipients, head, incoming) as linked:
+            return await self._send(session, account, transaction, authors, _Letter(incoming, head, look, linked))
+
+    async def _send(
+        self, session: Session, account: Account, transaction: Transaction, authors: list[Address], letter: _Letter
+    ) -> Reply:
+        orders = await self._orders(session, account, transaction, authors, letter)
+        keep = partial(self._keep, orders=orders, letter=letter)
         kept = await self.premises.database.write(partial(gates.unless_set, use="send", work=keep))
         if kept is None:
             if (shut := await self._closed(session, authors)) is not None:
@@ -175,19 +178,42 @@ class Submit:
             kept = await self.premises.database.write(keep)
         if self.lookout and kept.decision:
             self.lookout.conclude(kept.decision)
-        return self._answer(session, account, transaction, incoming, kept)
+        return self._answer(session, account, transaction, letter.incoming, kept)
+
+    async def _orders(
+        self, session: Session, account: Account, transaction: Transaction, authors: list[Address], letter: _Letter
+    ) -> list[tuple[Parcel, Order]]:
+        """What goes to whom; people elsewhere may get links where people here get attachments."""
+        linked, everybody = letter.linked, transaction.recipients
+        shares = [(letter.incoming, letter.head, [one for one in everybody if not linked or one not in linked.abroad])]
+        if linked:
+            shares.append((linked.content, await _header(linked.content) or letter.head, linked.abroad))
+        orders, host = [], self.premises.hostname
+        for content, head, recipients in shares:
+            if recipients:
+                added = missing_fields(head, host)
+                signature = await self.signing.fields(authors[0].domain, added, head, content) if self.signing else b""
+                prefix = trace_header(host, session, transaction) + signature + added
+                parcel = await pack(self.premises.database, content, prefix)
+                orders.append((parcel, _order(transaction, recipients, account, correspondence(prefix + head))))
+        return orders
 
     async def _closed(self, session: Session, authors: Sequence[Address]) -> Reply | None:
         """What a gate before sending as one of the authors says; None when nothing stands in the way."""
         person = _person(session)
         return _not_as_these(await self.keeper.send(person, authors)) if self.keeper and person else None
 
-    def _keep(self, tx: Writing, parcel: Parcel, order: Order, look: Look | None) -> _Kept:
+    def _keep(self, tx: Writing, orders: Sequence[tuple[Parcel, Order]], letter: _Letter) -> _Kept:
         """The unit of work: what the lookout remembers and what is delivered come to disk together."""
-        decision = self.lookout.decide(tx, look) if self.lookout and look else None
+        decision = self.lookout.decide(tx, letter.look) if self.lookout and letter.look else None
         if decision and decision.reply:
             return _Kept(-1, decision)
-        return _Kept(deliver(tx, parcel, order, self.premises.log), decision)
+        leaf = -1
+        for parcel, order in orders:
+            leaf = deliver(tx, parcel, order, self.premises.log)
+        if letter.linked:
+            letter.linked.keep(tx)
+        return _Kept(leaf, decision)
 
     def _answer(
         self, session: Session, account: Account, transaction: Transaction, incoming: Incoming, kept: _Kept
@@ -215,6 +241,15 @@ def _person(session: Session) -> Account | None:
     return session.account if session.entry is None else session.entry.person or session.account
 
 
+class _Letter(NamedTuple):
+    """What came in, its header, what the lookout saw, and what goes to people elsewhere in its stead."""
+
+    incoming: Incoming
+    head: bytes
+    look: Look | None
+    linked: Linked | None
+
+
 class _Kept(NamedTuple):
     """What a submission's transaction did: the leaf of the log, or a decision with a reply."""
 
@@ -222,10 +257,10 @@ class _Kept(NamedTuple):
     decision: Decision | None
 
 
-def _order(transaction: Transaction, account: Account, letter: Correspondence) -> Order:
+def _order(transaction: Transaction, recipients: Sequence[Address], account: Account, letter: Correspondence) -> Order:
     return Order(
         sender=str(transaction.sender or ""),
-        recipients=transaction.recipients,
+        recipients=recipients,
         direction=Direction.SUBMITTED,
         may_leave=True,
         smtputf8=transaction.smtputf8,

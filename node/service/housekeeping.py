@@ -10,9 +10,11 @@ import trio
 from node.anchor import retention
 from node.auth.oauth import provider as oauth
 from node.base.config import Settings
+from node.base.errors import WaxsealError
 from node.base.log import get_log
 from node.service import holding
 from node.service.learning import teaches
+from node.service.linking import linker_of
 from node.service.rooms import Rooms
 from node.store import changes, ens_names, gates, newcomers, security_events, sending, shown_credentials, web_sessions
 from node.store.directory import directory_changes
@@ -58,7 +60,18 @@ async def go_round(rooms: Rooms) -> None:
 
     await rooms.database.write(tidy)
     await holding.go_round(rooms)
+    await _clear_links(rooms)
     log.info("house.kept", blobs=removed)
+
+
+async def _clear_links(rooms: Rooms) -> None:
+    """Blocks of links that ended go, links switched off or not; a store that is away now is there the next time."""
+    linker = linker_of(rooms, "")
+    try:
+        while await linker.sweep():
+            pass
+    except WaxsealError as error:
+        log.warning("links.clearing_failed", error=str(error))
 
 
 def _followers(settings: Settings) -> tuple[tuple[str, bool], ...]:

@@ -38,6 +38,7 @@ from node.service.folders import Folders
 from node.service.holding import holding
 from node.service.housekeeping import keep_house
 from node.service.learning import open_learning, teaches
+from node.service.linking import open_linker
 from node.service.oauth import open_oauth
 from node.service.outgoing import open_runner
 from node.service.rooms import Rooms, open_rooms
@@ -195,7 +196,9 @@ def _fronts(rooms: Rooms, runner: Runner, doors: Doors, tls: ssl.SSLContext, oau
     lookout = open_lookout(rooms, doors.ports)
     tokens = None if oauth is None else TokenLogin(rooms.gate, oauth.access)
     inside = (rooms.guests, rooms.scram, tokens, rooms.doorkeeper, Signing(rooms.folders.dkim))
-    submit = SmtpServer(Submit(rooms.premises, rooms.gate, runner.wake, limits, lookout, *inside), host, tls)
+    linker = open_linker(rooms, doors.ports)
+    submission_desk = Submit(rooms.premises, rooms.gate, runner.wake, limits, lookout, *inside, linker=linker)
+    submit = SmtpServer(submission_desk, host, tls)
     reader = ImapServer(
         rooms.database,
         rooms.blobs,

@@ -18,9 +18,9 @@ from node.auth.oauth.provider import Provider
 from node.base.address import parse_address
 from node.directory.issuer import Issuer
 from node.flow import receipt_letter
-from node.ipfs.blockstore import LocalBlocks
 from node.servers.http.app import WebApp
 from node.servers.http.gateway import Gateway
+from node.servers.http.link_desk import LinkDesk
 from node.servers.http.settings import LOOPBACK, MailServer, WebSettings
 from node.service.chains import EMBEDDED
 from node.service.doors import Ports
@@ -91,6 +91,7 @@ def web_app(rooms: Rooms, ports: Ports, oauth: Provider | None = None) -> WebApp
         oauth=oauth,
         oidc_providers=open_oidc(settings, web.origin),
         gateway=_gateway(rooms),
+        links=_links(rooms),
     )
 
 
@@ -100,7 +101,14 @@ def _gateway(rooms: Rooms) -> Gateway | None:
         return None
     peers = tuple(ip_network(text) for text in given.peers)
     tokens = tuple(bytes.fromhex(text) for text in given.tokens_sha256)
-    return Gateway(LocalBlocks(rooms.folders.blocks), given.public, peers, tokens)
+    return Gateway(rooms.stores.local, given.public, peers, tokens)
+
+
+def _links(rooms: Rooms) -> LinkDesk | None:
+    given = rooms.settings.links
+    if not given.enabled:
+        return None
+    return LinkDesk(rooms.stores.blocks, frozenset(given.domains), int(given.threshold_mib * (1 << 20)), given.days)
 
 
 def issuer_of(folders: Folders) -> Issuer:

@@ -11,6 +11,7 @@ from sqlalchemy import Column, ForeignKey, Index, Integer, LargeBinary, UniqueCo
 from node.store import (  # noqa: F401 - tables
     schema_holds,
     schema_keys,
+    schema_links,
     schema_names,
     schema_oauth,
     schema_oidc,

@@ -47,6 +47,7 @@ from node.servers.http import (
     did_login,
     did_web,
     ipfs_gateway,
+    links,
     log_tiles,
     oauth_authorize,
     oauth_device,
@@ -67,6 +68,7 @@ from node.servers.http import (
 from node.servers.http.gateway import Gateway
 from node.servers.http.guard import Guard
 from node.servers.http.house import Checkpoint, House, MailReceipt, Receipt
+from node.servers.http.link_desk import LinkDesk
 from node.servers.http.problem import BAD_REQUEST, BROKEN, METHOD, NOT_FOUND, SHORTAGE, TOO_LARGE, answer_problem
 from node.servers.http.render import Templates
 from node.servers.http.settings import WebSettings
@@ -142,6 +144,12 @@ ROUTES = (
     Route("/log/seen", witnessing.show, methods=["POST"]),
     Route("/add-checkpoint", witnessing.add_checkpoint, methods=["POST"]),
     Route("/ipfs/{path:path}", ipfs_gateway.block),
+    Route("/link/{id}", links.page),
+    Route("/link/{id}/download", links.begin, methods=["POST"]),
+    Route("/link/{id}/leaf/{number:int}", links.leaf),
+    Route("/account/links", links.mine),
+    Route("/account/links", links.choose, methods=["POST"]),
+    Route("/account/links/{id}/revoke", links.revoke, methods=["POST"]),
     Route("/healthz", status.healthz),
     Route("/metrics", status.metrics),
 )
@@ -168,6 +176,7 @@ class WebApp:
         memory: what was seen of logs; None leaves /log/seen empty.
         oauth: gives tokens to mail clients; None leaves /oauth empty.
         gateway: gives blocks to peers; None leaves /ipfs empty.
+        links: what attachments sent as links are read from; None leaves /link empty.
         oidc_providers: outside providers people may log in with.
         clock: unix seconds.
     """
@@ -193,6 +202,7 @@ class WebApp:
         oauth: Provider | None = None,
         oidc_providers: Sequence[OidcProvider] = (),
         gateway: Gateway | None = None,
+        links: LinkDesk | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         sessions = _sessions(database, gate, settings, clock)
@@ -225,6 +235,7 @@ class WebApp:
             memory=memory,
             oauth=oauth,
             gateway=gateway,
+            links=links,
             oidc=OidcLogin(desk, oidc_providers, settings.origin) if oidc_providers else None,
         )
         self._guard = Guard(app, settings)

@@ -28,6 +28,7 @@ from node.auth.wallet import WalletLogin
 from node.directory.issuer import Issuer
 from node.servers.http import return_to
 from node.servers.http.gateway import Gateway
+from node.servers.http.link_desk import LinkDesk
 from node.servers.http.meter import Meter
 from node.servers.http.render import Templates
 from node.servers.http.settings import WebSettings
@@ -71,6 +72,7 @@ class House:
     memory: Memory | None = None
     mail_receipt: MailReceipt | None = None
     gateway: Gateway | None = None
+    links: LinkDesk | None = None
     log_meter: Meter = field(default_factory=lambda: Meter(LOG_BURST, LOG_PER_SECOND))
 
 

@@ -106,6 +106,7 @@ async def account_page(here: House, person: Account, status: int = 200, **values
         gates=await _gates(here, person),
         events=events,
         has_staff_page=has_staff_page,
+        has_links=here.links is not None,
         event_words=EVENT_WORDS,
         scopes=SCOPE_WORDS,
         max_name=MAX_NAME,
