@@ -15,6 +15,8 @@ COMMANDS = {
     "init": "node.cli.init:init",
     "config": "node.cli.config:app",
     "domain": "node.cli.domain:app",
+    "dns": "node.cli.dns:app",
+    "dkim": "node.cli.dkim:app",
     "alias": "node.cli.alias:app",
     "group": "node.cli.group:app",
     "share": "node.cli.share:app",
