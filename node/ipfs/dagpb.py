@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from node.base.errors import Permanent
 from node.ipfs.cid import SIZE as CID_SIZE
@@ -16,6 +17,7 @@ from node.ipfs.cid import Cid
 
 MAX_LINKS = 8192  # the widest profile here has 1024; a 2 MiB block could claim 40,000
 MAX_FILE = 1 << 50  # octets
+KEPT_NODES = 8  # decoded nodes remembered: under 2 MiB each, mostly 50 KiB
 
 _UNIXFS_RAW = 0
 _UNIXFS_FILE = 2
@@ -63,8 +65,9 @@ def encode(links: list[Link]) -> bytes:
     return bytes(block)
 
 
+@lru_cache(maxsize=KEPT_NODES)
 def decode(block: bytes) -> FileNode:
-    """Read a file node.
+    """Read a file node. The last few are remembered: a file read window by window passes the same ones.
 
     Raises:
         DagError: it is not dag-pb, not a UnixFS file, or its sizes contradict one another.

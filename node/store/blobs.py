@@ -53,6 +53,7 @@ __all__ = [
 INLINE_LIMIT = 1 << 20  # octets; larger content goes into a file
 QUICK = 64 << 10  # octets that are hashed and compressed without a thread (under a millisecond)
 STRAY_SECONDS = 3600  # a file without a row may be a delivery under way, for at most this long
+_FRAMES = 4  # of content in pieces read at a time: each asks the database and the store of parts
 _COLLECT = 500  # blobs removed in one transaction
 
 Content: TypeAlias = bytes | bytearray | memoryview | mmap.mmap
@@ -282,13 +283,13 @@ class Blobs:
     async def stream(
         self, blob_id: int, start: int = 0, length: int | None = None, chunk: int = 64 << 10
     ) -> AsyncGenerator[bytes, None]:
-        """The same window in chunks of at most `chunk` octets, a frame in memory at a time."""
+        """The same window in chunks of at most `chunk` octets, a frame or a few in memory at a time."""
         about_it = await self._database.read(partial(about, blob_id=blob_id))
         if about_it is None:
             raise Permanent(f"there is no blob {blob_id}")
         _, size, form = about_it
         end = size if length is None else min(size, start + length)
-        step = size if form is Form.INLINE else FRAME
+        step = {Form.INLINE: size, Form.FILE: FRAME}.get(form, _FRAMES * FRAME)
         while start < end:
             stop = min((start // step + 1) * step, end)
             window = await self.read(blob_id, start, stop - start)
@@ -338,7 +339,10 @@ class Blobs:
         if isinstance(span.piece, bytes):
             return span.content()
         low, length = span.piece.decoded_window(span.start, span.length)
-        return span.content(await self._read_part(span.piece.reference, low, length) if length else b"")
+        decoded = await self._read_part(span.piece.reference, low, length) if length else b""
+        if length <= QUICK:
+            return span.content(decoded)
+        return await trio.to_thread.run_sync(span.content, decoded, limiter=_threads())
 
     async def _read_part(self, reference: bytes, start: int, length: int) -> bytes:
         if self._parts is None:
