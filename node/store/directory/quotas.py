@@ -1,10 +1,15 @@
-"""Quotas: how much mail an account or a whole domain may hold."""
+"""Quotas: how much mail an account or a whole domain may hold.
+
+A message counts with the size it had when it came, wherever its octets are now, and once for each person, in however
+many of their mailboxes it lies. Mailboxes know the sum of all copies; those that count double are looked for only where
+that sum is too much.
+"""
 
 from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from sqlalchemy import delete, func, or_, select
+from sqlalchemy import bindparam, delete, func, or_, select
 
 from node.store.message import Flag
 from node.store.schema import account, mailbox, message, quota
@@ -61,6 +66,20 @@ _USED_BY_ALL = Statement(
     .join_from(account, mailbox, mailbox.c.account_id == account.c.id)
     .where(same(account.c.domain))
 )
+_copies = (
+    select(mailbox.c.account_id, ((func.count() - 1) * func.max(message.c.size)).label("octets"))
+    .join_from(message, mailbox, mailbox.c.id == message.c.mailbox_id)
+    .group_by(mailbox.c.account_id, message.c.blob_id)
+    .having(func.count() > 1)
+)
+_own = _copies.where(mailbox.c.account_id == bindparam("account_id")).subquery()
+_all = (
+    _copies.join(account, account.c.id == mailbox.c.account_id)
+    .where(account.c.domain == bindparam("domain"))
+    .subquery()
+)
+_DOUBLE = Statement(select(func.coalesce(func.sum(_own.c.octets), 0)))
+_DOUBLE_OF_ALL = Statement(select(func.coalesce(func.sum(_all.c.octets), 0)))
 _DOMAIN_OF = Statement(select(account.c.domain).where(same(account.c.id)))
 _DELETED = Statement(
     select(func.coalesce(func.sum(message.c.size), 0)).where(
@@ -102,25 +121,38 @@ def limit_of(tx: Reading, account_id: int) -> Amount | None:
 
 
 def used(tx: Reading, account_id: int) -> Amount:
-    """What an account holds."""
-    return Amount(*(tx.one(_USED, account_id=account_id) or (0, 0)))
+    """What an account holds: octets of different messages, and messages with all their copies."""
+    with_copies = _used_with_copies(tx, account_id)
+    return with_copies.plus(-tx.value(_DOUBLE, account_id=account_id), 0)
 
 
 def used_by_domain(tx: Reading, domain: str) -> Amount:
-    """What the accounts of a domain hold together."""
-    return Amount(*(tx.one(_USED_BY_ALL, domain=domain) or (0, 0)))
+    """What the accounts of a domain hold together, each counted by itself."""
+    with_copies = Amount(*(tx.one(_USED_BY_ALL, domain=domain) or (0, 0)))
+    return with_copies.plus(-tx.value(_DOUBLE_OF_ALL, domain=domain), 0)
 
 
 def has_room(tx: Reading, account_id: int, storage: int, messages: int = 1) -> bool:
     """True when so much more mail fits into the account, and into its domain."""
     found = about(tx, account_id)
-    own = found.get("person") or found.get("each")
-    if own and own.exceeded_by(used(tx, account_id).plus(storage, messages)):
+    own, whole = found.get("person") or found.get("each"), found.get("domain")
+    if (
+        own
+        and own.exceeded_by(_used_with_copies(tx, account_id).plus(storage, messages))
+        and own.exceeded_by(used(tx, account_id).plus(storage, messages))
+    ):
         return False
-    whole = found.get("domain")
     if not whole:
         return True
-    return not whole.exceeded_by(used_by_domain(tx, tx.value(_DOMAIN_OF, id=account_id)).plus(storage, messages))
+    domain = tx.value(_DOMAIN_OF, id=account_id)
+    with_copies = Amount(*(tx.one(_USED_BY_ALL, domain=domain) or (0, 0)))
+    if not whole.exceeded_by(with_copies.plus(storage, messages)):
+        return True
+    return not whole.exceeded_by(used_by_domain(tx, domain).plus(storage, messages))
+
+
+def _used_with_copies(tx: Reading, account_id: int) -> Amount:
+    return Amount(*(tx.one(_USED, account_id=account_id) or (0, 0)))
 
 
 def deleted_storage(tx: Reading, mailbox_id: int) -> int:

@@ -45,14 +45,28 @@ async def test_what_is_held_and_what_may_be(serving: Any) -> None:
         assert (await client.ok(f"GETQUOTA {house.ann.address}"))[0].endswith(b"(MESSAGE 1 7)")
 
 
-async def test_append_and_copy_over_the_quota_are_refused_and_move_is_not(serving: Any) -> None:
+async def test_a_copy_counts_as_a_message_and_its_octets_not_again(serving: Any) -> None:
+    async with serving() as house:
+        await house.deliver(LETTER)
+        await limit(house, len(LETTER), 2)
+        client = await house.ready()
+        await client.ok("COPY 1 Archive")
+        kilobytes = -(-len(LETTER) // 1024)
+        told = b"(STORAGE %d %d MESSAGE 2 2)" % (kilobytes, len(LETTER) // 1024)
+        assert (await client.ok(f"GETQUOTA {house.ann.address}"))[0].endswith(told)
+        assert b"[OVERQUOTA]" in await client.no("COPY 1 Archive")
+        await limit(house, len(LETTER) + 20)
+        assert (await client.append("INBOX", b"Subject: small\r\n\r\n")).startswith(b"OK")
+        assert b"[OVERQUOTA]" in await client.append("INBOX", b"Subject: one more\r\n\r\n")
+
+
+async def test_append_over_the_quota_is_refused_and_move_is_not(serving: Any) -> None:
     async with serving() as house:
         await house.deliver(LETTER)
         await limit(house, 2 * len(LETTER) - 1)
         client = await house.ready()
         assert b"[OVERQUOTA]" in await client.append("INBOX", LETTER)
         assert (await client.append("INBOX", b"Subject: small\r\n\r\n")).startswith(b"OK")
-        assert b"[OVERQUOTA]" in await client.no("COPY 1 Archive")
         await client.ok("MOVE 1 Archive")
         await client.ok("SELECT Archive")
         await client.ok("STORE 1 +FLAGS (\\Deleted)")
