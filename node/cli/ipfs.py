@@ -29,7 +29,7 @@ from node.net.ipfs.kubo import Kubo
 from node.net.ipfs.pinning import PinningService
 from node.service.folders import Folders
 from node.service.stores import Stores, open_stores
-from node.store import parts, replicas
+from node.store import replicas, trees
 from node.store.database import Database
 from node.store.replicas import Standing
 
@@ -48,7 +48,7 @@ def _with_stores(settings: Settings, work: Callable[[Database, Stores], Awaitabl
 
 
 async def _roots(database: Database) -> list[bytes]:
-    return await database.read(parts.roots)
+    return await database.read(trees.roots)
 
 
 @app.command()

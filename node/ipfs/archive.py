@@ -14,7 +14,7 @@ from node.ipfs import car
 from node.ipfs.blockstore import Blocks, LocalBlocks
 from node.ipfs.cid import Cid
 from node.ipfs.unixfs import Block, Fetch, blocks_of
-from node.store import parts
+from node.store import trees
 from node.store.database import Database
 
 BATCH = 8 << 20  # octets stored and flushed together
@@ -32,7 +32,7 @@ class Taken:
 
 
 async def collect_old(database: Database, fetch: Fetch, local: LocalBlocks, before: float, moved: Moved) -> int:
-    """Remove blocks that no part's tree holds and that were put before a moment; return how many went.
+    """Remove blocks that no tree holds that somebody needs, and that were put before a moment; return how many went.
 
     Unlike `clearing.collect_garbage` this may run while the node writes.
 
@@ -43,13 +43,14 @@ async def collect_old(database: Database, fetch: Fetch, local: LocalBlocks, befo
     Raises:
         BlockError: a tree cannot be read whole, so nobody can tell what is garbage; nothing was removed.
     """
+    present = [cid async for cid in local.ids()]  # before the database is asked: what comes later is young anyway
     needed: set[bytes] = set()
-    for root in await database.read(parts.roots):
+    for root in await database.read(trees.roots):
         async with aclosing(blocks_of(fetch, Cid.from_bytes(root))) as cids:
             async for cid in cids:
                 needed.add(cid.digest)
         moved()
-    return await local.delete_older([cid async for cid in local.ids() if cid.digest not in needed], before)
+    return await local.delete_older([cid for cid in present if cid.digest not in needed], before)
 
 
 async def export(fetch: Fetch, roots: list[Cid], moved: Moved) -> AsyncGenerator[bytes, None]:

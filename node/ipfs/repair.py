@@ -15,7 +15,7 @@ from node.ipfs.blockstore import BlockCorrupt, BlockMissing
 from node.ipfs.cid import Cid, Codec
 from node.ipfs.tiered import TieredBlocks
 from node.ipfs.unixfs import blocks_of
-from node.store import parts, replicas
+from node.store import replicas, trees
 from node.store.database import Database
 
 log = get_log(__name__)
@@ -69,8 +69,8 @@ class Repair:
         self.report = Report()
 
     async def run(self) -> Report:
-        """Look at the tree of every part. A tree that cannot be read on is counted, and the others are looked at."""
-        for root in await self._database.read(parts.roots):
+        """Look at every tree that somebody needs. One that cannot be read is counted, and the others are looked at."""
+        for root in await self._database.read(trees.roots):
             await self._tree(Cid.from_bytes(root), root)
             self.report.trees += 1
             if self._moved:

@@ -23,8 +23,9 @@ from node.ipfs.blockstore import LocalBlocks
 from node.ipfs.cid import Cid, Codec
 from node.ipfs.unixfs import CLASSIC, Block, Builder
 from node.service.folders import Folders
-from node.store import blobs, parts, replicas
+from node.store import blobs, links, parts, replicas
 from node.store.database import Database
+from node.store.links import Link
 from node.store.transaction import Writing
 
 Call = Callable[..., Any]
@@ -199,6 +200,24 @@ def test_gc_takes_old_garbage_alone(waxseal: Call, place: Any) -> None:
     with serving(gone) as url:
         place.write(ipfs={"kubo": {"home": {"url": url}}})
         assert "kubo:home: 2 blocks removed" in waxseal("ipfs", "gc", "--daemons", "-c", place.config).words
+
+
+def test_gc_spares_what_links_need(waxseal: Call, place: Any) -> None:
+    furnish(place)
+    block = Block(Cid.of(Codec.RAW, b"linked"), b"linked")
+    trio.run(LocalBlocks(Folders(place.data).blocks).put, [block])
+    link = Link(b"i" * 16, None, b"", 6, "a.pdf", "", 0, 2**40, 1, 0, 0, b"p", b"t")
+
+    async def run() -> None:
+        async with Database.open(Folders(place.data).database) as database:
+            await database.write(partial(links.begin, new=link))
+            await database.write(partial(links.keep, id=link.id, cid=bytes(block.cid)))
+
+    trio.run(run)
+    for path in files(place):
+        os.utime(path, (0, 0))
+    assert "here: 0 blocks removed" in waxseal("ipfs", "gc", "-c", place.config).words
+    assert "2 trees: 5 blocks good" in waxseal("ipfs", "repair", "-c", place.config).words
 
 
 def test_doctor_asks_places_and_looks_at_their_queues(waxseal: Call, place: Any, tmp_path: Path) -> None:
