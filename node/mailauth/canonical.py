@@ -153,11 +153,6 @@ class BodyHasher:
         self._bodies = {how: CanonicalBody(how) for how in self._runs}
         self._totals = dict.fromkeys(self._runs, 0)
 
-    @property
-    def is_idle(self) -> bool:
-        """True where nobody asks for a hash."""
-        return not self._runs
-
     def feed(self, block: bytes) -> None:
         """Take the next block of the body."""
         for how, body in self._bodies.items():
