@@ -45,7 +45,7 @@ def add(
             raise Permanent(f"{address} has no mailbox {mailbox}")
         place = (box.id, box.name) if box else (0, "")
         number = holds.add(tx, person.id, person.address, place, reason)
-        details = {"hold": number, "mailbox": place[1], "reason": reason}
+        details: dict[str, audit.Detail] = {"hold": number, "mailbox": place[1], "reason": reason}
         audit.record(tx, audit.Kind.LEGAL_HOLD_BEGAN, audit.OPERATOR, person.address, details)
         return number
 
@@ -69,7 +69,7 @@ def remove(number: NumberArgument, config: ConfigOption = Path("waxseal.toml")) 
     def work(tx: Writing) -> Hold:
         hold = _existing(tx, number)
         holds.remove(tx, number)
-        details = {"hold": number, "mailbox": hold.mailbox, "deleted": hold.messages}
+        details: dict[str, audit.Detail] = {"hold": number, "mailbox": hold.mailbox, "deleted": hold.messages}
         audit.record(tx, audit.Kind.LEGAL_HOLD_ENDED, audit.OPERATOR, hold.address, details)
         return hold
 

@@ -144,5 +144,5 @@ def _keep(tx: Writing, hold_id: int, blob_id: int, name: str, uid: int, size: in
 
 
 def _made(row: Row) -> Hold:
-    *about, messages, octets = row
-    return Hold(*about, messages, octets or 0)
+    id, account_id, address, name, reason, since, messages, octets = row
+    return Hold(id, account_id, address, name, reason, since, messages, octets or 0)
