@@ -19,10 +19,10 @@ from node.base.config_audit import Audit
 from node.base.config_chains import Chains, Gates
 from node.base.config_did import Dids
 from node.base.config_ipfs import Ipfs
-from node.base.config_ipfs import Ipfs
 from node.base.config_ldap import Ldap
 from node.base.config_links import Gateway, Links
 from node.base.config_logins import Logins
+from node.base.config_mailauth import MailAuth
 from node.base.config_names import Ens, Signup
 from node.base.config_oauth import OAuth
 from node.base.config_oidc import Oidc
@@ -212,9 +212,9 @@ class Settings(Section):
     language_model: LanguageModel = LanguageModel()
     learning: Learning = Learning()
     threat: Threat = Threat()
+    mailauth: MailAuth = MailAuth()
     sending: Sending = Sending()
     offload: Offload = Offload()
-    ipfs: Ipfs = Ipfs()
     ipfs: Ipfs = Ipfs()
     gateway: Gateway = Gateway()
     links: Links = Links()

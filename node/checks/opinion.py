@@ -10,6 +10,7 @@ from enum import StrEnum
 from ai.classes import Classes
 from ai.view import View
 from node.base.reply import Reply
+from node.mailauth.result import MethodResult
 
 THREAT = "threat"  # name of the check whose label is a number (docs/threats.md)
 _UNQUOTABLE = re.compile(r'[^ -~]|["\\]')
@@ -70,6 +71,7 @@ class Opinion:
         hold: keep it back for an admin; `folder` is where it goes while the node cannot do that.
         margin: log-odds of spam, as the model and the node's head see it; None without a model's answer.
         hashes: the message's features, for people's heads.
+        results: of message authentication, for `Authentication-Results`.
         view, classes: what was read of the message and the model's classes, for reviews: it is parsed once.
     """
 
@@ -86,6 +88,7 @@ class Opinion:
     hashes: tuple[int, ...] = field(default=(), repr=False)
     view: View | None = field(default=None, repr=False)
     classes: Classes | None = None
+    results: tuple[MethodResult, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +123,11 @@ class Verdict:
         )
         found = (opinion.reason for decides in by_weight for opinion in self.opinions if decides(opinion))
         return next(found, Reason.FINE)
+
+    @property
+    def results(self) -> tuple[MethodResult, ...]:
+        """What message authentication found; empty where nobody looked."""
+        return tuple(result for opinion in self.opinions for result in opinion.results)
 
     def header(self, host: str) -> str:
         """The value of `X-Waxseal-Verdict`, in the manner of Authentication-Results (RFC 8601 §2.2)."""

@@ -117,9 +117,8 @@ class Accept:
             return NOT_FOR_STRANGERS
         folders, alone = await self._own_folders(transaction, verdict)
         shown = _personal(verdict, folders) if alone else verdict
-        parcel = await pack(
-            self.premises.database, incoming, trace_header(host, session, transaction, shown.header(host))
-        )
+        trace = trace_header(host, session, transaction, shown.header(host), verdict.results)
+        parcel = await pack(self.premises.database, incoming, trace, names=(host,))
         order = Order(
             sender=str(transaction.sender or ""),
             recipients=transaction.recipients,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from mmap import mmap
 
@@ -12,6 +13,7 @@ import trio
 
 from node.mail.layout import shifted
 from node.mail.summary import summarize
+from node.mailauth.authres import without_forged
 from node.store import blobs
 from node.store.blobs import Prepared
 from node.store.database import Database
@@ -51,20 +53,23 @@ class Parcel:
         return blobs.prepare_inline(self.content) if isinstance(self.content, bytes) else self.content
 
 
-async def pack(database: Database, incoming: Incoming, prefix: bytes, *, own: bool = False) -> Parcel:
+async def pack(
+    database: Database, incoming: Incoming, prefix: bytes, *, own: bool = False, names: Sequence[str] = ()
+) -> Parcel:
     """Make a parcel of what came in, with `prefix` (whole header fields) before it.
 
     A verdict header that the sender wrote is renamed, so that nobody downstream takes a forged one for ours
-    (the attack RFC 8601 §5 describes for Authentication-Results).
+    (the attack RFC 8601 §5 describes). Authentication-Results under a name of ours are removed.
 
     Args:
+        names: under which this node writes Authentication-Results; none for what our own people send.
         own: the message is its reader's own copy, kept octet for octet, our true verdict and the receipt included.
 
     Raises:
         Temporary: when the disk cannot take it.
     """
     with incoming.view() as view:
-        start, head = (0, b"") if own else _front(view)
+        start, head = (0, b"") if own else _front(view, names)
         front = prefix + head
         prepared: Prepared | bytes
         if isinstance(view, mmap):
@@ -86,13 +91,14 @@ def small_parcel(content: bytes) -> Parcel:
     return Parcel(content, _summarize(content), os.urandom(SALT_BYTES), int(time.time()))
 
 
-def _front(view: bytes | mmap) -> tuple[int, bytes]:
+def _front(view: bytes | mmap, names: Sequence[str]) -> tuple[int, bytes]:
     """Where the untouched rest of the message starts, and the header to put before it when it had to be changed."""
     end = view.find(b"\r\n\r\n", 0, HEADER_LIMIT)
     header = view[: end + 4] if end >= 0 else view[:HEADER_LIMIT]
-    if b"x-waxseal-verdict" not in header.lower():
-        return 0, b""
-    return len(header), _FORGED.sub(b"X-Foreign-Verdict", header)
+    cleaned = without_forged(header, names) if names else header
+    if b"x-waxseal-verdict" in cleaned.lower():
+        cleaned = _FORGED.sub(b"X-Foreign-Verdict", cleaned)
+    return (0, b"") if cleaned == header else (len(header), cleaned)
 
 
 def _summarize(content: bytes) -> Summary:

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Sequence
 from email.utils import formatdate
 
 from node.flow.reception import Session, Transaction
 from node.mail.compose import Trace, fold, received, return_path
 from node.mail.headers import fields
+from node.mailauth import authres
+from node.mailauth.result import MethodResult
 
 
-def trace_header(host: str, session: Session, transaction: Transaction, verdict: str = "") -> bytes:
-    """Return-Path, our verdict and Received, in that order (RFC 5321 §4.4)."""
+def trace_header(
+    host: str,
+    session: Session,
+    transaction: Transaction,
+    verdict: str = "",
+    results: Sequence[MethodResult] = (),
+) -> bytes:
+    """Return-Path, our verdict, what authentication found, and Received, in that order (RFC 5321 §4.4, RFC 8601 §5)."""
     tls = f"{session.tls.version} {session.tls.cipher}" if session.tls else ""
     alone = transaction.recipients[0] if len(transaction.recipients) == 1 else None
     trace = Trace(
@@ -29,6 +38,8 @@ def trace_header(host: str, session: Session, transaction: Transaction, verdict:
     if verdict:
         *others, last = verdict.split("; ")
         header.append(fold("X-Waxseal-Verdict", [*(f"{part};" for part in others), last]))
+    if results:
+        header.append(authres.field(host, results, utf8=transaction.smtputf8))
     header.append(received(trace))
     return b"".join(header)
 

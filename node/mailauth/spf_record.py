@@ -6,7 +6,7 @@ Whatever the octets, `parse_record` gives a `Record` or raises `SpfSyntaxError`.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import TypeAlias
@@ -198,7 +198,7 @@ def _network(rest: str, *, version: int) -> Network:
     return Network(IPv6Network((address, length), strict=False))
 
 
-_READERS = {
+_READERS: dict[str, Callable[[str], Mechanism]] = {
     "all": _all,
     "include": lambda rest: Include(_target(rest)),
     "a": lambda rest: _hosts(rest, exchangers=False),

@@ -24,6 +24,11 @@ import dns.rdata
 import dns.resolver
 import dns.reversename
 import trio
+from dns.rdtypes.ANY.MX import MX
+from dns.rdtypes.ANY.PTR import PTR
+from dns.rdtypes.ANY.TXT import TXT
+from dns.rdtypes.IN.A import A
+from dns.rdtypes.IN.AAAA import AAAA
 
 from node.base import metrics
 from node.base.log import get_log
@@ -198,7 +203,9 @@ class DnsAuth:
                         qname, kind, raise_on_no_answer=False, search=False, lifetime=self._seconds
                     )
         except dns.resolver.NXDOMAIN as error:
-            seconds = min((_seconds(response, MAX_NEGATIVE_TTL) for response in error.responses().values()), default=0)
+            seconds = min(
+                (_seconds(response, MAX_NEGATIVE_TTL) for response in error.kwargs["responses"].values()), default=0
+            )
             return Found(error=NoSuchName(f"{name} does not exist"), seconds=max(MIN_TTL, seconds))
         except dns.resolver.NoNameservers as error:
             return Found(error=_refusal(error, name, kind))
@@ -238,16 +245,18 @@ def _refusal(error: dns.resolver.NoNameservers, name: str, kind: str) -> DnsErro
 
 def _value(record: dns.rdata.Rdata) -> Value | None:
     """A record as a plain value; None for a name that is not text."""
-    match record.rdtype.name:
-        case "TXT":
-            return b"".join(record.strings)
-        case "A" | "AAAA":
-            return str(record.address)
-        case "MX":
-            host = _text(record.exchange)
-            return None if host is None else (int(record.preference), host)
+    match record:
+        case TXT(strings=strings):
+            return b"".join(strings)
+        case A(address=address) | AAAA(address=address):
+            return str(address)
+        case MX(exchange=exchange, preference=preference):
+            host = _text(exchange)
+            return None if host is None else (int(preference), host)
+        case PTR(target=target):
+            return _text(target)
         case _:
-            return _text(record.target)
+            return None
 
 
 def _text(name: dns.name.Name) -> str | None:

@@ -18,6 +18,7 @@ from node.checks.guard import Asks, External, Guard
 from node.checks.language_model import NAME as LLM
 from node.checks.language_model import SecondOpinion
 from node.checks.loop import Loop
+from node.checks.mailauth import MailAuthCheck
 from node.checks.panel import ContentCheck, Panel, Review
 from node.checks.rspamd import Rspamd
 from node.checks.spamassassin import SpamAssassin
@@ -25,6 +26,7 @@ from node.checks.threat import ThreatReview
 from node.net.breaker import Breaker
 from node.net.chat import ChatClient
 from node.net.clamd import ClamdClient
+from node.net.dns_auth import DnsAuth, open_resolver
 from node.net.rspamd import RspamdClient
 from node.net.spamd import SpamdClient
 from node.net.web_service import WebService
@@ -40,7 +42,7 @@ async def open_panel(settings: Settings, classifier: ContentClassifier, database
 
     Malware comes first, since its refusal says more than one for spam; then our own classifier, then the others.
     """
-    checks: list[ContentCheck] = [Loop()]
+    checks: list[ContentCheck] = [Loop(), *_authentication(settings)]
     reviews: list[Review] = []
     async with AsyncExitStack() as stack:
         if settings.clamav.enabled:
@@ -61,6 +63,14 @@ async def open_panel(settings: Settings, classifier: ContentClassifier, database
             own = (settings.hostname, urlsplit(settings.http.origin).hostname or "")  # where people log in
             reviews.append(ThreatReview(settings.threat, Surroundings(own), database))
         yield Panel(checks, reviews)
+
+
+def _authentication(settings: Settings) -> list[ContentCheck]:
+    wanted = settings.mailauth
+    if not wanted.enabled:
+        return []
+    resolver = DnsAuth(open_resolver([(each.host, each.port) for each in wanted.name_servers]))
+    return [MailAuthCheck(resolver, settings.hostname, wanted.deadline_seconds)]
 
 
 def _external(name: str, settings: Daemon, asks: Asks) -> External:
