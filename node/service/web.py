@@ -9,10 +9,8 @@ from ipaddress import ip_network
 from typing import Any
 
 from node.anchor import published
-from node.anchor import receipt as receipts
-from node.anchor.keys import LogKeys, load_or_create
+from node.anchor.keys import load_or_create
 from node.anchor.log import Log
-from node.anchor.receipt import Receipt
 from node.auth.contract_wallets import ContractWallets
 from node.auth.oauth.provider import Provider
 from node.base.address import parse_address
@@ -22,15 +20,15 @@ from node.servers.http.app import WebApp
 from node.servers.http.gateway import Gateway
 from node.servers.http.link_desk import LinkDesk
 from node.servers.http.settings import LOOPBACK, MailServer, WebSettings
+from node.service import receipts
 from node.service.chains import EMBEDDED
 from node.service.doors import Ports
 from node.service.folders import Folders
 from node.service.oidc import open_oidc
 from node.service.rooms import Rooms
 from node.service.witnessing import open_memory, open_witness, quorum_of
-from node.store import messages
 from node.store.accounts import Account
-from node.store.transaction import Reading, Writing
+from node.store.transaction import Writing
 
 
 def web_app(rooms: Rooms, ports: Ports, oauth: Provider | None = None) -> WebApp:
@@ -55,12 +53,12 @@ def web_app(rooms: Rooms, ports: Ports, oauth: Provider | None = None) -> WebApp
     )
 
     async def receipt(account: Account, sha256: bytes) -> Mapping[str, Any] | None:
-        made = await rooms.database.read(partial(_receipt, account=account, sha256=sha256, keys=rooms.keys))
+        made = await rooms.database.read(partial(receipts.own, account=account, sha256=sha256, keys=rooms.keys))
         return None if made is None else made.model_dump(mode="json")
 
     async def mail_receipt(account: Account, sha256: bytes) -> bool:
         def work(tx: Writing) -> bool:
-            made = _receipt(tx, account=account, sha256=sha256, keys=rooms.keys)
+            made = receipts.own(tx, account=account, sha256=sha256, keys=rooms.keys)
             if made is None:
                 return False
             reader = parse_address(account.address)
@@ -104,11 +102,11 @@ def _gateway(rooms: Rooms) -> Gateway | None:
     return Gateway(rooms.stores.local, given.public, peers, tokens)
 
 
-def _links(rooms: Rooms) -> LinkDesk | None:
+def _links(rooms: Rooms) -> LinkDesk:
+    """Links that were sent open also where none are made any more."""
     given = rooms.settings.links
-    if not given.enabled:
-        return None
-    return LinkDesk(rooms.stores.blocks, frozenset(given.domains), int(given.threshold_mib * (1 << 20)), given.days)
+    threshold = int(given.threshold_mib * (1 << 20))
+    return LinkDesk(rooms.stores.blocks, given.enabled, frozenset(given.domains), threshold, given.days)
 
 
 def issuer_of(folders: Folders) -> Issuer:
@@ -118,10 +116,6 @@ def issuer_of(folders: Folders) -> Issuer:
         ConfigError: the key cannot be used.
     """
     return Issuer(load_or_create(folders.keys / "issuer.key"))
-
-
-def _receipt(tx: Reading, *, account: Account, sha256: bytes, keys: LogKeys) -> Receipt | None:
-    return receipts.make(tx, sha256, keys) if account.id in messages.owners(tx, sha256) else None
 
 
 def is_local(rooms: Rooms) -> bool:

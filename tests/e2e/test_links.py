@@ -23,6 +23,9 @@ import trio
 from node.auth.sessions import Sessions
 from node.base.address import parse_address
 from node.cli.dev import Choice, local_settings
+from node.ipfs.cid import Cid
+from node.ipfs.unixfs import dag
+from node.net.ipfs.gateway import Gateway
 from node.service.folders import Folders
 from node.store import accounts
 from node.store.database import Database, Writing
@@ -69,6 +72,7 @@ def linking(elsewhere: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     text = config.read_text("utf-8")
     text = text.replace("[relay]\n", f'[relay]\nsmarthost = "127.0.0.1:{elsewhere.port}"\n', 1)
     text = text.replace("[links]\n", "[links]\nenabled = true\nthreshold_mib = 0.5\ndownloads = 2\n", 1)
+    text = text.replace("[gateway]\n", '[gateway]\nenabled = true\npeers = ["127.0.0.1"]\n', 1)
     config.write_text(text.replace("[smtp]\n", "[smtp]\nmax_message_mib = 100\n", 1), "utf-8")
     for start in _starting(place):
         yield start("--no-classifier")
@@ -187,6 +191,26 @@ def _changed(route: Any) -> None:
     body = bytearray(answer.body())
     body[1000] ^= 1
     route.fulfill(response=answer, body=bytes(body))
+
+
+def test_a_peer_reads_the_sealed_blocks(linking: Any, elsewhere: Elsewhere) -> None:
+    """The other node's side: what it reads at a trustless gateway, here from this one."""
+    folder = Folders(Path(linking.facts["dir"])).blocks
+    before = set(folder.glob("??/bafy*"))
+    send(linking, elsewhere, random.Random(10).randbytes(SMALL))
+    (root,) = (Cid.parse(path.name) for path in set(folder.glob("??/bafy*")) - before)
+
+    async def read_all() -> list[Cid]:
+        async with Gateway.open(f"http://127.0.0.1:{linking.ports['http']}", "peer", 30) as peer:
+
+            async def fetch(cid: Cid) -> bytes:
+                return await peer.block(str(cid), cid.names)
+
+            return [block.cid async for block in dag(fetch, root)]
+
+    read = trio.run(read_all)
+    assert read[0] == root
+    assert len(read) == 1 + 3
 
 
 def test_a_block_that_rotted(linking: Any, elsewhere: Elsewhere, browser: Any) -> None:

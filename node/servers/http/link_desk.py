@@ -18,12 +18,14 @@ class LinkDesk:
     """The blocks behind links, and how fast they may be asked for.
 
     Attributes:
+        makes: new links are made.
         domains: of senders for whom links are usual.
         threshold: octets from which an attachment becomes a link.
         days: how long a link works.
     """
 
     blocks: Blocks
+    makes: bool = True
     domains: frozenset[str] = frozenset()
     threshold: int = 10 << 20
     days: int = 30
