@@ -21,8 +21,8 @@ class Daemon(Protocol):
     def name(self) -> str:
         """For errors."""
 
-    async def block(self, cid: str, is_right: Callable[[bytes], bool]) -> bytes:
-        """A block, checked."""
+    async def block(self, cid: str, is_right: Callable[[bytes], bool], *, offline: bool = False) -> bytes:
+        """A block, checked; `offline`: one that it has itself."""
 
     async def block_size(self, cid: str) -> int | None:
         """Octets of a block it has itself."""
@@ -66,9 +66,9 @@ class DaemonBlocks:
             raise Temporary(f"cannot store blocks in {self._daemon.name}: {error}") from error
 
     async def get(self, cid: Cid) -> bytes:
-        """The block, checked."""
+        """The block, checked. The daemon does not look for it elsewhere: whoever reads here might be a stranger."""
         try:
-            return await self._daemon.block(str(cid), cid.names)
+            return await self._daemon.block(str(cid), cid.names, offline=True)
         except ProtocolError as error:
             raise BlockCorrupt(str(error)) from error
         except Temporary as error:

@@ -73,7 +73,7 @@ async def open_stores(settings: Ipfs, directory: Path) -> AsyncIterator[Stores]:
         own = kubos.get(settings.store)
         local: Blocks = LocalBlocks(directory) if own is None else DaemonBlocks(own)
         others = [kubo for kubo in kubos.values() if kubo is not own]
-        sources: list[Source] = [*others, *gateways]
+        sources: list[Source] = [*kubos.values(), *gateways]  # the own daemon, too: here it may look for a block
         yield Stores(
             local=local,
             blocks=TieredBlocks(local, sources, keep=settings.keep_local),

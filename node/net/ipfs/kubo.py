@@ -7,8 +7,7 @@ fall over or lie, and costs no more than its deadline. Names travel as text, blo
 from __future__ import annotations
 
 import json
-import secrets
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -19,11 +18,11 @@ import trio
 from node.base.errors import RemoteProtocolError, Temporary
 from node.net.breaker import Patience
 from node.net.ipfs.line import LONGEST, MAX_BLOCK, Absent, Answered, IsRight, Line
+from node.net.ipfs.rpc_content import Form, Lines
 from node.net.web_service import Content, Exchange, WebService
 
 MAX_ANSWER = 1 << 20  # octets of a short answer
 MAX_LISTING = 256 << 20  # octets of a list of blocks, read line by line
-MAX_LINE = 64 << 10
 SLOWEST = 1 << 20  # octets a second that a daemon must take in
 AT_ONCE = 200  # names in one request: a URL of 16 KiB
 
@@ -85,14 +84,19 @@ class Kubo:
 
     # --- blocks -----------------------------------------------------------------------------------------------------
 
-    async def block(self, cid: str, is_right: IsRight) -> bytes:
-        """A block, from the daemon or, where it may look there, from its peers.
+    async def block(self, cid: str, is_right: IsRight, *, offline: bool = False) -> bytes:
+        """A block, from the daemon or from its peers.
+
+        Args:
+            offline: its peers are not to be asked. js-ipfs does not know that.
 
         Raises:
             Absent: nobody it knows has it.
             Temporary, RemoteProtocolError: no answer, or a wrong one.
         """
-        arguments = (("arg", cid), ("timeout", f"{self._line.seconds:g}s"))
+        arguments = [("arg", cid), ("timeout", f"{self._line.seconds:g}s")]
+        if offline:
+            arguments.append(("offline", "true"))
 
         async def question(_scope: trio.CancelScope) -> bytes:
             answer = await self._call("block/get", arguments, MAX_BLOCK)
@@ -253,7 +257,7 @@ class Kubo:
 
     async def _json(self, verb: str, arguments: Arguments = (), file: bytes | None = None) -> dict[str, Any]:
         async def question(_scope: trio.CancelScope) -> dict[str, Any]:
-            answer = await self._call(verb, arguments, MAX_ANSWER, None if file is None else _Form(file))
+            answer = await self._call(verb, arguments, MAX_ANSWER, None if file is None else Form(file))
             return self._parse(answer.body)
 
         return await self._line.ask(question)
@@ -267,7 +271,7 @@ class Kubo:
         """Each line of an answer that may be long."""
 
         async def question(scope: trio.CancelScope) -> None:
-            reader = _Lines(self._parse, note)
+            reader = Lines(self._parse, note)
             await self._call(verb, arguments, MAX_LISTING, take=_moving(scope, self._line.seconds, reader.take))
             reader.finish()
 
@@ -277,9 +281,9 @@ class Kubo:
         self, verb: str, arguments: Arguments, content: Car, size: int, note: Callable[[dict[str, Any]], None]
     ) -> None:
         async def question(_scope: trio.CancelScope) -> None:
-            reader = _Lines(self._parse, note)
+            reader = Lines(self._parse, note)
             async with aclosing(content()) as pieces:
-                await self._call(verb, arguments, MAX_ANSWER, _Form(pieces), reader.take)
+                await self._call(verb, arguments, MAX_ANSWER, Form(pieces), reader.take)
             reader.finish()
 
         await self._line.ask(question, min(self._line.seconds + size / SLOWEST, LONGEST))
@@ -289,7 +293,7 @@ class Kubo:
         verb: str,
         arguments: Arguments,
         limit: int,
-        form: _Form | None = None,
+        form: Form | None = None,
         take: Callable[[bytes], None] | None = None,
     ) -> Exchange:
         path = f"/api/v0/{verb}?{urlencode([*arguments, _BASE])}"
@@ -320,57 +324,6 @@ class Kubo:
         if not isinstance(document, dict):
             raise RemoteProtocolError(f"{self.name} answers JSON of another form")
         return document
-
-
-class _Form:
-    """One file as multipart/form-data (RFC 7578), as these RPCs take content."""
-
-    def __init__(self, file: bytes | AsyncIterable[bytes]) -> None:
-        boundary = secrets.token_hex(16)
-        self.kind = f"multipart/form-data; boundary={boundary}".encode()
-        self._head = (
-            f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="file"\r\n'
-            "Content-Type: application/octet-stream\r\n\r\n"
-        ).encode()
-        self._tail = f"\r\n--{boundary}--\r\n".encode()
-        self.content: Content = self._head + file + self._tail if isinstance(file, bytes) else self._pieces(file)
-
-    async def _pieces(self, file: AsyncIterable[bytes]) -> AsyncGenerator[bytes, None]:
-        yield self._head
-        async for piece in file:
-            yield piece
-        yield self._tail
-
-
-class _Lines:
-    """Newline-delimited JSON, however it is cut."""
-
-    def __init__(self, parse: Callable[[bytes], dict[str, Any]], note: Callable[[dict[str, Any]], None]) -> None:
-        self._parse = parse
-        self._note = note
-        self._held = bytearray()
-
-    def take(self, piece: bytes) -> None:
-        """The next octets."""
-        self._held += piece
-        *lines, rest = self._held.split(b"\n")
-        self._held = rest
-        if len(rest) > MAX_LINE:
-            raise RemoteProtocolError(f"a line of an answer is longer than {MAX_LINE} octets")
-        for line in lines:
-            self._line(bytes(line))
-
-    def finish(self) -> None:
-        """What stands behind the last newline is a line, too."""
-        self._line(bytes(self._held))
-
-    def _line(self, line: bytes) -> None:
-        if not line.strip():
-            return
-        document = self._parse(line)
-        if document.get("Type") == "error":  # an error after the first lines went out with status 200
-            raise Answered(f"the daemon stops: {str(document.get('Message'))[:300]}")
-        self._note(document)
 
 
 def _moving(scope: trio.CancelScope, seconds: float, take: Callable[[bytes], None]) -> Callable[[bytes], None]:

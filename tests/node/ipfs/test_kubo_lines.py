@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from node.base.errors import RemoteProtocolError, WaxsealError
-from node.net.ipfs.kubo import MAX_LINE, _Lines
+from node.net.ipfs.rpc_content import MAX_LINE, Lines
 
 
 def parse(line: bytes) -> dict[str, Any]:
@@ -25,7 +25,7 @@ def parse(line: bytes) -> dict[str, Any]:
 
 def read(pieces: list[bytes]) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
-    reader = _Lines(parse, found.append)
+    reader = Lines(parse, found.append)
     for piece in pieces:
         reader.take(piece)
     reader.finish()
@@ -57,7 +57,7 @@ def test_whatever_comes_is_lines_or_an_error(pieces: list[bytes]) -> None:
 
 def test_a_line_without_end_is_refused_before_it_is_held() -> None:
     found: list[dict[str, Any]] = []
-    reader = _Lines(parse, found.append)
+    reader = Lines(parse, found.append)
     try:
         for _ in range(100):
             reader.take(b"x" * (MAX_LINE // 4))

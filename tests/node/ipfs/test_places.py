@@ -12,6 +12,7 @@ import trio
 
 from node.base.errors import RemoteProtocolError, Temporary
 from node.ipfs.cid import Cid, Codec
+from node.ipfs.daemon_blocks import DaemonBlocks
 from node.net.breaker import Patience
 from node.net.ipfs.gateway import Gateway
 from node.net.ipfs.kubo import Kubo
@@ -293,6 +294,20 @@ async def test_the_daemons_token_goes_along() -> None:
     async with serving_http(answer) as url, Kubo.open(url, "kubo:mine", token="secret") as kubo:
         assert await kubo.version() == "0.39.0"
     assert seen == ["Bearer secret"]
+
+
+async def test_a_store_in_a_daemon_sends_nobody_searching() -> None:
+    """What the node serves from it to strangers must not make the daemon ask the whole network."""
+    seen: list[str] = []
+
+    def answer(request: Request) -> tuple[int, bytes]:
+        seen.append(request.target)
+        return 200, DATA
+
+    async with serving_http(answer) as url, Kubo.open(url, "kubo:mine") as kubo:
+        assert await DaemonBlocks(kubo).get(CID) == DATA
+        assert await kubo.block(str(CID), CID.names) == DATA
+    assert ["offline=true" in target for target in seen] == [True, False]
 
 
 async def test_a_tree_that_is_not_pinned_in_the_end_is_no_replica() -> None:
