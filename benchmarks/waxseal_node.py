@@ -54,7 +54,7 @@ def running(*, classifier: bool) -> Iterator[Node]:
         command.append("--no-classifier")
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, env={**os.environ, "NO_COLOR": "1"})
     try:
-        said = json.loads(_first_line(process, folder / "log"))
+        said = json.loads(first_line(process, folder / "log"))
         people = [Person(person["address"], person["app_password"]) for person in said["people"]]
         yield Node(said["ports"]["smtp"], said["ports"]["imaps"], people, Processes([process.pid]))
     finally:
@@ -65,7 +65,8 @@ def running(*, classifier: bool) -> Iterator[Node]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _first_line(process: subprocess.Popen[bytes], log: Path) -> bytes:
+def first_line(process: subprocess.Popen[bytes], log: Path) -> bytes:
+    """What the node says when it is ready; what it logged, when it does not come to that."""
     assert process.stdout is not None
     ready, _, _ = select.select([process.stdout], [], [], START_SECONDS)
     line = process.stdout.readline() if ready else b""
