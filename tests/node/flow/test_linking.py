@@ -7,16 +7,19 @@ import email.policy
 import hashlib
 import os
 import re
+import time
 import tracemalloc
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
+import dkim
 import pytest
 
 from node.auth.gate import Gate
 from node.base.errors import Temporary
 from node.flow.linking import Linker, Terms
+from node.flow.signing import Signing
 from node.flow.submit import Submit
 from node.ipfs import clearing, link_keys
 from node.ipfs.blockstore import LocalBlocks
@@ -25,7 +28,7 @@ from node.ipfs.cipher import Cipher
 from node.ipfs.seal import Header
 from node.ipfs.unixfs import read
 from node.mail.link_part import movable, printable
-from node.store import links, spool
+from node.store import dkim_keys, links, spool
 from node.store.blobs import Blobs
 from node.store.links import Link
 
@@ -121,6 +124,19 @@ async def test_who_asks_sends_a_link_elsewhere_and_the_file_to_people_here(house
     kept = [getattr(link, name) for name in Link.__dataclass_fields__]
     assert not {secret, link_keys.content_key(secret, id), link_keys.proof(secret, id)} & set(kept), "no key is kept"
     assert max(map(len, first.split(b"\r\n"))) <= 998
+
+
+async def test_what_goes_elsewhere_and_what_stays_are_both_signed(house: Any, submit: Submit, tmp_path: Path) -> None:
+    keys = dkim_keys.make(tmp_path / "dkim", "house.example", int(time.time()))
+    records = {f"{one.key.selector}._domainkey.house.example.": one.key.record.encode() for one in keys}
+    submit.signing = Signing(tmp_path / "dkim")
+    await send(house, submit, letter(X_Waxseal_Links="yes"), "x@y.example", "bob@house.example")
+    (abroad,), (here,) = await sent(house), await house.contents(house.bob)
+    assert b"multipart/alternative" in abroad
+    assert len(here) > len(CONTENT)
+    for message in (abroad, here):
+        seal = dkim.DKIM(message)
+        assert all(seal.verify(idx=number, dnsfunc=lambda name, timeout=5: records[name.decode()]) for number in (0, 1))
 
 
 async def test_who_wants_links(house: Any, submit: Submit, linker: Linker) -> None:
