@@ -297,3 +297,19 @@ async def test_a_large_message_takes_little_memory(house: Any, submit: Submit, t
     assert linked.content.size < 10_000
     assert peak < 40 << 20, peak
     await linked.content.aclose()
+
+
+async def test_what_a_crash_left_begun_is_garbage_after_a_while(house: Any, linker: Linker) -> None:
+    incoming = await house.incoming(letter(X_Waxseal_Links="yes"))
+    recipients = house.transaction("x@y.example").recipients
+    linker.clock = lambda: time.time() - links.BEGUN_SECONDS - 60
+    linked = await linker.make(house.ann, recipients, await incoming.head(400), incoming)
+    assert linked  # and then the power went
+    await linked.content.aclose()
+    await incoming.aclose()
+    begun = linked.made[0][0].id
+    linker.clock = time.time
+    await linker.sweep()
+    assert await house.premises.database.read(lambda tx: links.get(tx, begun)) is None
+    assert await clearing.collect_garbage(house.premises.database, linker.blocks) > 2
+    assert await count(linker) == 0
