@@ -32,7 +32,7 @@ from node.servers.imap.server import ImapServer
 from node.servers.imap.server import Limits as ImapLimits
 from node.servers.listen import Door, Handler, Limits, Room, serve
 from node.servers.smtp import SmtpServer, busy, farewell
-from node.service import policy
+from node.service import policy, receipts
 from node.service.doors import Doors, Ports, open_doors
 from node.service.folders import Folders
 from node.service.holding import holding
@@ -211,6 +211,7 @@ def _fronts(rooms: Rooms, runner: Runner, doors: Doors, tls: ssl.SSLContext, oau
         guests=rooms.guests,
         tokens=tokens,
         scram=rooms.scram,
+        receipt=receipts.for_reader(rooms),
     )
     web = WebServer(web_app(rooms, doors.ports, oauth))
     submission = (*doors.submission, *doors.submissions)

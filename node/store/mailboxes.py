@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, func, select, update
 from sqlalchemy import delete as delete_from
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from node.store import changes, messages
+from node.store import changes, messages, metadata
 from node.store.refusal import MailboxError, Reason
 from node.store.schema import account, mailbox, subscription
 from node.store.statement import Statement, adding, same
@@ -217,6 +217,7 @@ def delete(tx: Writing, account_id: int, name: str) -> None:
     if children and not one.selectable:
         raise MailboxError(Reason.HAS_CHILDREN, f"{one.name} holds other mailboxes: delete them first")
     messages.remove(tx, one.id, messages.uids(tx, one.id))
+    metadata.forget(tx, account_id, one.id)
     _record(tx, account_id, one.id)
     if children:
         tx.execute(_OPEN, mailbox_id=one.id, open=0, use="", validity=one.uidvalidity)

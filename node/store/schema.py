@@ -9,6 +9,7 @@ from __future__ import annotations
 from sqlalchemy import Column, ForeignKey, Index, Integer, LargeBinary, UniqueConstraint, text
 
 from node.store import (  # noqa: F401 - tables
+    schema_annotations,
     schema_holds,
     schema_keys,
     schema_links,

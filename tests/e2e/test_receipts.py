@@ -82,6 +82,30 @@ def test_imaplib_gets_the_exact_bytes(node: Any, kept: bytes, receipt: Path, tmp
     assert "undone" not in proves(node, tmp_path / "m.eml", receipt)
 
 
+def test_imap_gives_message_and_receipt(node: Any, kept: bytes, tmp_path: Path) -> None:
+    """Nothing but IMAP: FETCH for the message, GETMETADATA for its receipt, and a stranger's `verify`."""
+    name = "/private/vendor/waxseal/receipt/1"
+    with node.imap() as client:
+        assert "METADATA" in client.capabilities or b"METADATA" in client.capability()[1][0]
+        client.select("INBOX", readonly=True)
+        ((_, message), _) = client.uid("FETCH", "1", "(BODY.PEEK[])")[1]
+        assert client.xatom("GETMETADATA", "INBOX", f"({name})")[0] == "OK"
+        ((begin, receipt), end) = client.response("METADATA")[1]
+        assert (begin.split(b" {")[0], end) == (f"INBOX ({name}".encode(), b")")
+        assert client.xatom("SETMETADATA", "INBOX", f'({name} "mine")')[0] == "NO"
+        assert client.xatom("GETMETADATA", "INBOX", f"{name}9")[0] == "OK"
+        assert client.response("METADATA")[1][0].endswith(b"NIL)")
+    with node.imap(1) as client:
+        client.select("INBOX", readonly=True)
+        assert client.xatom("GETMETADATA", "INBOX", name)[0] == "OK"
+        assert hashlib.sha256(kept).hexdigest().encode() not in str(client.response("METADATA")[1]).encode()
+    for file, content in (("m.eml", message), ("r.json", receipt)):
+        (tmp_path / file).write_bytes(content)
+    assert waxseal(node, "verify", tmp_path / "m.eml", "--receipt", tmp_path / "r.json").returncode in (0, 3)
+    (tmp_path / "m.eml").write_bytes(message.replace(b"Tuesday", b"Friday"))
+    assert waxseal(node, "verify", tmp_path / "m.eml", "--receipt", tmp_path / "r.json").returncode == 1
+
+
 def test_mbsyncs_maildir(node: Any, kept: bytes, receipt: Path, tmp_path: Path) -> None:
     person, near = node.person(), tmp_path / "near"
     near.mkdir()

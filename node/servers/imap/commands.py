@@ -5,7 +5,21 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
-from node.servers.imap import basic, copy, expunge, fetch, idle, listing, login, mailboxes, quota, search, status, store
+from node.servers.imap import (
+    basic,
+    copy,
+    expunge,
+    fetch,
+    idle,
+    listing,
+    login,
+    mailboxes,
+    metadata,
+    quota,
+    search,
+    status,
+    store,
+)
 from node.servers.imap.answer import Answer
 from node.wire.imap import basic as basic_wire
 from node.wire.imap import copy as copy_wire
@@ -14,6 +28,7 @@ from node.wire.imap import fetch as fetch_wire
 from node.wire.imap import listing as listing_wire
 from node.wire.imap import login as login_wire
 from node.wire.imap import mailboxes as mailboxes_wire
+from node.wire.imap import metadata as metadata_wire
 from node.wire.imap import quota as quota_wire
 from node.wire.imap import search as search_wire
 from node.wire.imap import status as status_wire
@@ -52,6 +67,8 @@ _WITH_ARGUMENTS: dict[type[Any], Callable[[Session, Any], Work]] = {
     quota_wire.GetQuota: quota.get_quota,
     quota_wire.GetQuotaRoot: quota.get_quota_root,
     quota_wire.SetQuota: quota.set_quota,
+    metadata_wire.GetMetadata: metadata.get_metadata,
+    metadata_wire.SetMetadata: metadata.set_metadata,
     fetch_wire.Fetch: fetch.fetch,
     store_wire.Store: store.store,
     copy_wire.Copy: copy.copy,

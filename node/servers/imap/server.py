@@ -14,6 +14,7 @@ from node.auth.refusal import Refusal
 from node.auth.scram_login import ScramLogin
 from node.net.stream import Connection
 from node.servers.imap.session import Session
+from node.store.accounts import Account
 from node.store.blobs import Blobs
 from node.store.database import Database
 from node.store.incoming import Incoming
@@ -37,6 +38,14 @@ class Append(Protocol):
         self, mailbox: Mailbox, incoming: Incoming, flags: Flag, keywords: frozenset[str], internaldate: int | None
     ) -> Message:
         """Keep it and return its row; committed when this returns."""
+        ...
+
+
+class Receipt(Protocol):
+    """Makes receipts (node.service.receipts)."""
+
+    async def __call__(self, account: Account, sha256: bytes) -> bytes | None:
+        """The receipt of a message that the account holds, as JSON; None when there is none."""
         ...
 
 
@@ -77,6 +86,7 @@ class ImapServer:
         guests: told of every session that is logged in, and ends those that may stay no longer; None: nobody does.
         scram: for clients that prove an app password without sending it; None: nobody can.
         tokens: for clients with an access token; None: nobody can.
+        receipt: for METADATA; None: messages have none.
         login_in_clear: lets people log in without TLS; for tests alone.
     """
 
@@ -92,6 +102,7 @@ class ImapServer:
     guests: Guests | None = None
     scram: ScramLogin | None = None
     tokens: TokenLogin | None = None
+    receipt: Receipt | None = None
 
     async def handle(self, connection: Connection) -> None:
         """Serve one connection until it ends; what it raises is for the front door's guard."""

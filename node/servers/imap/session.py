@@ -82,6 +82,11 @@ class Session:
         return self._account
 
     @property
+    def person(self) -> Account:
+        """Who it is: the account's owner, or somebody whom the account is shared with."""
+        return self._entry.person or self.account if self._entry else self.account
+
+    @property
     def mailbox(self) -> Selected:
         """The selected mailbox; the engine's states see to it that there is one."""
         assert self.selected is not None

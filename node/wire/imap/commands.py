@@ -6,7 +6,21 @@ from collections.abc import Callable
 from enum import Enum, auto
 from functools import partial
 
-from node.wire.imap import append, basic, copy, expunge, fetch, listing, login, mailboxes, quota, search, status, store
+from node.wire.imap import (
+    append,
+    basic,
+    copy,
+    expunge,
+    fetch,
+    listing,
+    login,
+    mailboxes,
+    metadata,
+    quota,
+    search,
+    status,
+    store,
+)
 from node.wire.imap.lexer import Cursor, ParseError
 
 Command = (
@@ -34,6 +48,8 @@ Command = (
     | quota.GetQuota
     | quota.GetQuotaRoot
     | quota.SetQuota
+    | metadata.GetMetadata
+    | metadata.SetMetadata
     | fetch.Fetch
     | search.Search
     | store.Store
@@ -111,6 +127,8 @@ READERS: dict[bytes, tuple[frozenset[State], Reader]] = {
     b"GETQUOTA": (_AFTER, quota.read_get_quota),
     b"GETQUOTAROOT": (_AFTER, quota.read_get_quota_root),
     b"SETQUOTA": (_AFTER, quota.read_set_quota),
+    b"GETMETADATA": (_AFTER, metadata.read_get_metadata),
+    b"SETMETADATA": (_AFTER, metadata.read_set_metadata),
     b"CHECK": (_SELECTED, _bare(mailboxes.Check)),
     b"CLOSE": (_SELECTED, _bare(mailboxes.Close)),
     b"UNSELECT": (_SELECTED, _bare(mailboxes.Unselect)),

@@ -112,6 +112,10 @@ class Cursor:
         """A string, or None for NIL."""
         return None if self.skip(b"NIL") else self.string()
 
+    def nstring8(self) -> bytes | None:
+        """Likewise, or a literal8, `~{n}`, which may hold NUL (RFC 3516 §4.4)."""
+        return self._literal(nul=True) if self.skip(b"~") else self.nstring()
+
     def match(self, pattern: re.Pattern[bytes], name: str) -> re.Match[bytes]:
         """Consume what a command's own pattern matches here; `name` is said when it does not."""
         match = pattern.match(self.data, self.position)
@@ -120,14 +124,14 @@ class Cursor:
         self.position = match.end()
         return match
 
-    def _literal(self) -> bytes:
+    def _literal(self, *, nul: bool = False) -> bytes:
         start = self.match(_LITERAL, "a literal")
         end = start.end() + int(start[1])
         if end > len(self.data):
             raise ParseError("literal is cut short")
         self.position = end
         value = self.data[start.end() : end]
-        if b"\0" in value:  # RFC 3501 §9 CHAR8 leaves NUL out
+        if not nul and b"\0" in value:  # RFC 3501 §9 CHAR8 leaves NUL out
             raise ParseError("NUL in a literal")
         return value
 

@@ -29,6 +29,11 @@ def nstring(data: bytes | None) -> bytes:
     return b"NIL" if data is None else string(data)
 
 
+def nstring8(data: bytes | None) -> bytes:
+    """Likewise; a literal8 where there is a NUL (RFC 3516 §4.4)."""
+    return b"~" + literal(data) if data is not None and b"\0" in data else nstring(data)
+
+
 def astring(data: bytes) -> bytes:
     """An atom when the octets allow it, a string otherwise."""
     # An atom spelled NIL could be read as the absent string.
