@@ -5,8 +5,11 @@ from __future__ import annotations
 import email
 import email.policy
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
+import dkim
 from aiosmtpd.controller import Controller
 
 from node.cli.dev import Choice, local_settings
@@ -44,6 +47,7 @@ def test_mail_goes_out_and_refusals_come_back(start_node, tmp_path: Path) -> Non
         config.write_text(text.replace("[relay]\n", f'[relay]\nsmarthost = "127.0.0.1:{port}"\n'))
         node = start_node("--no-classifier")
         alice = node.person()["address"]
+        records = _published(config, alice.partition("@")[2])
         message = f"From: {alice}\r\nTo: zoe@far.example\r\nSubject: out\r\n\r\nOut we go.\r\n".encode()
         with node.submission() as client:
             client.sendmail(alice, ["zoe@far.example", "nobody@far.example"], message)
@@ -55,9 +59,20 @@ def test_mail_goes_out_and_refusals_come_back(start_node, tmp_path: Path) -> Non
     assert (sender, recipients) == (alice, ["zoe@far.example"])
     assert b"Out we go." in content
     assert b"Return-Path:" not in content
+    assert content.count(b"DKIM-Signature:") == len(records) == 2
+    signatures = dkim.DKIM(content)
+    assert all(signatures.verify(idx=number, dnsfunc=lambda name, timeout=5: records[name]) for number in (0, 1))
     assert bounce.get_content_type() == "multipart/report"
     assert "never heard of them" in bounce.as_string()
     assert bounce["Return-Path"] is None or bounce["Return-Path"] == "<>"
+
+
+def _published(config: Path, domain: str) -> dict[bytes, bytes]:
+    """The DKIM records that the administrator is told to publish."""
+    command = [sys.executable, "-m", "node", "dns", "show", domain, "-c", str(config)]
+    lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+    rows = [line.split(" ", 4) for line in lines if "._domainkey." in line]
+    return {row[0].encode(): row[4].replace('" "', "").strip('"').encode() for row in rows}
 
 
 def _wait_for_bounce(client) -> email.message.EmailMessage:
