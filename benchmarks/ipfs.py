@@ -29,6 +29,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from node.base import log
 from node.base.address import Address
+from node.base.memory import give_back_large
 from node.ipfs.blockstore import LocalBlocks
 from node.ipfs.cid import Cid
 from node.ipfs.convergent import new_secret
@@ -272,6 +273,7 @@ def main() -> None:
     parser.add_argument("--mib", type=int, default=128)
     options = parser.parse_args()
     log.configure("warning")
+    give_back_large()  # as the node does
     with tempfile.TemporaryDirectory(prefix="waxseal-") as folder:
         figures = trio.run(measure, Path(folder), options.mib * MIB)
     if not options.json:

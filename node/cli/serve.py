@@ -9,6 +9,7 @@ import trio
 
 from node.base.config import Settings
 from node.base.log import configure
+from node.base.memory import give_back_large
 from node.cli.settings import ConfigOption, load_settings
 from node.net.stream import Stop
 from node.service.node import Prepare, Running, run_node
@@ -27,6 +28,7 @@ async def run_until_signal(
     task_status: trio.TaskStatus[Running] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Run a node; the first signal ends it in good order, a second one at once."""
+    give_back_large()
     stop = Stop()
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with trio.open_nursery() as nursery:
