@@ -8,17 +8,12 @@ never used twice: nobody removes what somebody else has just written.
 
 from __future__ import annotations
 
-import hashlib
-import mmap
 import os
-import secrets
 import time
 from collections.abc import AsyncGenerator, Collection, Iterator, Sequence
-from dataclasses import dataclass
-from enum import IntEnum
 from functools import partial
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
 import trio
 from sqlalchemy import bindparam, delete, select, update
@@ -28,13 +23,27 @@ from node.store import blob_files, frames, leaves, pieces
 from node.store.database import Database
 from node.store.frames import FRAME
 from node.store.pieces import Elsewhere, Encoded, Inline, Piece, Raw, Span
+from node.store.prepared import (
+    INLINE_LIMIT,
+    QUICK,
+    Content,
+    Form,
+    Prepared,
+    folder_of,
+    prepare,
+    prepare_inline,
+    threads,
+)
 from node.store.schema import blob, blob_data
 from node.store.statement import Statement, adding, chosen, same
 from node.store.transaction import Reading, Writing
 
 __all__ = [
+    "INLINE_LIMIT",
+    "QUICK",
     "Blobs",
     "Encoded",
+    "Form",
     "Inline",
     "Parts",
     "Piece",
@@ -44,48 +53,16 @@ __all__ = [
     "find",
     "outline",
     "prepare",
+    "prepare_inline",
     "replace_by_pieces",
     "restore",
     "small",
     "window",
 ]
 
-INLINE_LIMIT = 1 << 20  # octets; larger content goes into a file
-QUICK = 64 << 10  # octets that are hashed and compressed without a thread (under a millisecond)
 STRAY_SECONDS = 3600  # a file without a row may be a delivery under way, for at most this long
 _FRAMES = 4  # of content in pieces read at a time: each asks the database and the store of parts
 _COLLECT = 500  # blobs removed in one transaction
-
-Content: TypeAlias = bytes | bytearray | memoryview | mmap.mmap
-
-_limiter = trio.lowlevel.RunVar[trio.CapacityLimiter]("node.store.blobs")
-
-
-class Form(IntEnum):
-    """How a blob is kept."""
-
-    INLINE = 0
-    FILE = 1
-    PIECES = 2
-    ARCHIVE = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """Content hashed, compressed and, when large, on disk already; `add` makes it a blob.
-
-    Attributes:
-        size: octets of the content.
-        form: INLINE or FILE.
-        data: the content compressed (INLINE) or the index of its frames (FILE).
-        file: the file's name below `blobs/`, "" for INLINE.
-    """
-
-    sha256: bytes
-    size: int
-    form: Form
-    data: bytes
-    file: str
 
 
 class Parts(Protocol):
@@ -120,38 +97,13 @@ _SMALL = Statement(
 _FILES = Statement(select(blob.c.file).where(blob.c.form == Form.FILE.value))
 
 
-async def prepare(
-    where: Database | Path, content: Content, prefix: bytes = b"", *, start: int = 0, in_file: bool = False
-) -> Prepared:
-    """Hash and compress `prefix + content[start:]`, write it to a file when it is large; outside of any transaction.
-
-    Args:
-        where: the database, or the data directory itself.
-        content: any buffer; it is not copied when it goes to a file.
-        prefix: trace fields to go before it.
-        start: octets of the content to leave out at its beginning.
-        in_file: keep it in a file however small it is.
-
-    Raises:
-        Temporary: the disk is full or broken.
-    """
-    directory = where if isinstance(where, Path) else where.path.parent
-    size = len(prefix) + len(content) - start
-    if size <= QUICK and not in_file:
-        return prepare_inline(prefix + bytes(content[start:]))
-    try:
-        return await trio.to_thread.run_sync(_prepare, directory, content, prefix, start, in_file, limiter=_threads())
-    except OSError as error:
-        raise Temporary(f"cannot keep mail: {error.strerror}: free space in the data directory") from error
-
-
 def add(tx: Writing, prepared: Prepared) -> int:
     """The blob's id; known content keeps its row. Refer to it (messages.add, spool.add) in the same unit of work."""
     known = tx.one(_FIND, sha256=prepared.sha256)
     if known is not None:
         blob_id, file = known
         if prepared.file and file != prepared.file:
-            tx.after(partial(blob_files.remove, _blobs(tx.directory) / prepared.file))
+            tx.after(partial(blob_files.remove, folder_of(tx.directory) / prepared.file))
         return int(blob_id)
     blob_id = tx.value(
         _ADD, sha256=prepared.sha256, size=prepared.size, form=int(prepared.form), file=prepared.file, refs=0
@@ -184,7 +136,7 @@ def restore(tx: Writing, blob_id: int, prepared: Prepared) -> None:
     tx.execute(_SET_FILE, blob_id=blob_id, new_file=prepared.file)
     tx.execute(_SET_DATA, of_blob=blob_id, data=prepared.data)
     if row[2]:
-        tx.after(partial(blob_files.remove, _blobs(tx.directory) / row[2]))
+        tx.after(partial(blob_files.remove, folder_of(tx.directory) / row[2]))
 
 
 def outline(tx: Reading, blob_id: int) -> list[tuple[Elsewhere | None, int]]:
@@ -214,7 +166,7 @@ def replace_by_pieces(tx: Writing, blob_id: int, recipe: Sequence[Piece], form: 
     tx.execute(_SET_FORM, blob_id=blob_id, new_form=form.value)
     tx.execute(_SET_DATA, of_blob=blob_id, data=pieces.pack(recipe))
     if row[2]:
-        tx.after(partial(blob_files.remove, _blobs(tx.directory) / row[2]))
+        tx.after(partial(blob_files.remove, folder_of(tx.directory) / row[2]))
 
 
 def small(tx: Reading, blob_ids: Collection[int], largest: int) -> Iterator[tuple[int, bytes]]:
@@ -237,7 +189,7 @@ def window(tx: Reading, blob_id: int, start: int, length: int) -> bytes:
         Permanent: there is no such blob, or it is damaged.
         OSError: its file is missing or cannot be read.
     """
-    found = _window(tx, directory=_blobs(tx.directory), blob_id=blob_id, start=start, length=length)
+    found = _window(tx, directory=folder_of(tx.directory), blob_id=blob_id, start=start, length=length)
     if not isinstance(found, bytes):
         raise Permanent(f"blob {blob_id} is in pieces")
     return found
@@ -252,7 +204,7 @@ class Blobs:
 
     def __init__(self, database: Database, directory: Path, parts: Parts | None = None) -> None:
         self._database = database
-        self._directory = _blobs(directory)
+        self._directory = folder_of(directory)
         self._parts = parts
 
     async def prepare(self, content: Content, prefix: bytes = b"", *, start: int = 0) -> Prepared:
@@ -342,7 +294,7 @@ class Blobs:
         decoded = await self._read_part(span.piece.reference, low, length) if length else b""
         if length <= QUICK:
             return span.content(decoded)
-        return await trio.to_thread.run_sync(span.content, decoded, limiter=_threads())
+        return await trio.to_thread.run_sync(span.content, decoded, limiter=threads())
 
     async def _read_part(self, reference: bytes, start: int, length: int) -> bytes:
         if self._parts is None:
@@ -395,46 +347,5 @@ def _collect(tx: Writing, *, sent_before: int) -> int:
     for _, file, sha256 in rows:
         leaves.forget_message(tx, sha256, sent_before)
         if file:
-            tx.after(partial(blob_files.remove, _blobs(tx.directory) / file))
+            tx.after(partial(blob_files.remove, folder_of(tx.directory) / file))
     return len(rows)
-
-
-def _prepare(directory: Path, content: Content, prefix: bytes, start: int, in_file: bool) -> Prepared:
-    with memoryview(content) as whole, whole[start:] as view:
-        size = len(prefix) + len(view)
-        if size <= INLINE_LIMIT and not in_file:
-            return prepare_inline(prefix + bytes(view))
-        digest = hashlib.sha256(prefix)
-        digest.update(view)
-        name = f"{digest.hexdigest()[:2]}/{digest.hexdigest()}.{secrets.token_hex(4)}"
-        index = blob_files.write(_blobs(directory) / name, _pieces_of(prefix, view))
-    return Prepared(digest.digest(), size, Form.FILE, index, name)
-
-
-def prepare_inline(content: bytes) -> Prepared:
-    """Hash and compress content of at most `QUICK` octets where one stands; both let other threads go on meanwhile."""
-    return Prepared(hashlib.sha256(content).digest(), len(content), Form.INLINE, frames.pack(content), "")
-
-
-def _pieces_of(prefix: bytes, view: memoryview) -> Iterator[memoryview]:
-    """`prefix + view` in pieces of one frame."""
-    first = FRAME - len(prefix) % FRAME
-    start = prefix + bytes(view[:first])
-    for at in range(0, len(start), FRAME):
-        yield memoryview(start)[at : at + FRAME]
-    for at in range(first, len(view), FRAME):
-        yield view[at : at + FRAME]
-
-
-def _blobs(directory: Path) -> Path:
-    return directory / "blobs"
-
-
-def _threads() -> trio.CapacityLimiter:
-    """Few: compression is the processor's work."""
-    try:
-        return _limiter.get()
-    except LookupError:
-        limiter = trio.CapacityLimiter(max(2, (os.cpu_count() or 2) // 2))
-        _limiter.set(limiter)
-        return limiter
