@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 import trio
@@ -32,6 +33,7 @@ from node.mailauth.result import MethodResult, Result
 from node.mailauth.spf import Asked, SpfAnswer
 
 log = get_log(__name__)
+MAX_AHEAD = 200  # envelopes that are asked about before their message is there
 _LATE = "no answer within the deadline"
 _UNKNOWN_SPF = SpfAnswer(Result.TEMPERROR, problem=_LATE)
 
@@ -84,15 +86,40 @@ class MailAuthCheck:
         hostname: this node's name.
         seconds: for everything together.
         clock: unix seconds.
+        nursery: where `arriving` asks; None: it does not.
     """
 
     def __init__(
-        self, resolver: Resolver, hostname: str, seconds: float = 20.0, clock: Callable[[], float] = time.time
+        self,
+        resolver: Resolver,
+        hostname: str,
+        seconds: float = 20.0,
+        clock: Callable[[], float] = time.time,
+        nursery: trio.Nursery | None = None,
     ) -> None:
         self._resolver = resolver
         self._hostname = hostname
         self._seconds = seconds
         self._clock = clock
+        self._nursery = nursery
+        self._ahead = 0
+
+    def arriving(self, peer: str, helo: str, sender: str) -> None:
+        """The envelope is known: ask now what can be asked, so that the answers lie in the cache when the data ends."""
+        ip = _address(peer)
+        if self._nursery is None or self._ahead >= MAX_AHEAD or ip is None or ip.is_loopback:
+            return
+        self._ahead += 1
+        facts = _facts(Subject(b"", 0, sender, (), peer, helo))
+        self._nursery.start_soon(self._ask_ahead, ip, facts, helo)
+
+    async def _ask_ahead(self, ip: IPv4Address | IPv6Address, facts: _Facts, helo: str) -> None:
+        try:
+            with trio.move_on_after(self._seconds):
+                async with trio.open_nursery() as nursery:
+                    self._ask_envelope(nursery, ip, facts, helo)
+        finally:
+            self._ahead -= 1
 
     async def content(self, subject: Subject) -> Opinion:
         """Find out what can be found out, and let the message pass."""
@@ -110,24 +137,27 @@ class MailAuthCheck:
         return Opinion(Reason.FINE, results=results)
 
     async def _ask(self, subject: Subject, ip: IPv4Address | IPv6Address, facts: _Facts) -> None:
+        async with trio.open_nursery() as nursery:
+            self._ask_envelope(nursery, ip, facts, subject.helo)
+            nursery.start_soon(_guarded, partial(self._signatures, subject, facts))
+        facts.dmarc = await evaluate(
+            author(subject.content), facts.identities, TreeWalk(self._resolver), self._resolver
+        )
+
+    def _ask_envelope(
+        self, nursery: trio.Nursery, ip: IPv4Address | IPv6Address, facts: _Facts, helo_name: str
+    ) -> None:
         async def reverse() -> None:
             facts.reverse = await iprev.check_address(self._resolver, ip)
 
         async def sender() -> None:
-            facts.sender_spf = await self._spf(ip, facts.mail_from, facts.local, subject.helo)
+            facts.sender_spf = await self._spf(ip, facts.mail_from, facts.local, helo_name)
 
         async def helo() -> None:
-            facts.helo_spf = await self._spf(ip, facts.helo, "postmaster", subject.helo)
+            facts.helo_spf = await self._spf(ip, facts.helo, "postmaster", helo_name)
 
-        async def signatures() -> None:
-            await self._signatures(subject, facts)
-
-        async with trio.open_nursery() as nursery:
-            for ask in (reverse, sender, helo, signatures):
-                nursery.start_soon(_guarded, ask)
-        facts.dmarc = await evaluate(
-            author(subject.content), facts.identities, TreeWalk(self._resolver), self._resolver
-        )
+        for ask in (reverse, sender, helo):
+            nursery.start_soon(_guarded, ask)
 
     async def _spf(self, ip: IPv4Address | IPv6Address, domain: str, local: str, helo: str) -> SpfAnswer:
         asked = Asked(ip, domain, local, helo, self._hostname, int(self._clock()))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -98,10 +98,12 @@ class Panel:
     Attributes:
         checks: asked at the same time; none depends on another.
         reviews: asked afterwards, one after the other, unless the message is refused by then.
+        arriving: told client, HELO and sender when a message is about to come; starts work, waits for nothing.
     """
 
     checks: Sequence[ContentCheck]
     reviews: Sequence[Review] = ()
+    arriving: Callable[[str, str, str], None] | None = None
 
     async def content(self, subject: Subject) -> Verdict:
         """Ask everybody about the message. A refusal drops the opinions behind it and ends the round."""

@@ -83,7 +83,10 @@ class Accept:
         if isinstance(resolution, Several) and resolution.inside:
             metrics.recipients_refused.labels(Reason.INSIDERS_ONLY).inc()
             return INSIDERS_ONLY
-        return await space(self.premises, resolution, transaction)
+        reply = await space(self.premises, resolution, transaction)
+        if reply.is_positive and not transaction.recipients and self.panel.arriving:
+            self.panel.arriving(session.peer[0], session.helo, str(transaction.sender or ""))
+        return reply
 
     def incoming(self) -> Incoming:
         """Where the content is written."""

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from urllib.parse import urlsplit
 
+import trio
+
 from node.base.config import Settings
 from node.base.config_opinions import Daemon, LanguageModel
 from node.base.errors import ConfigError
@@ -42,9 +44,14 @@ async def open_panel(settings: Settings, classifier: ContentClassifier, database
 
     Malware comes first, since its refusal says more than one for spam; then our own classifier, then the others.
     """
-    checks: list[ContentCheck] = [Loop(), *_authentication(settings)]
+    checks: list[ContentCheck] = [Loop()]
     reviews: list[Review] = []
+    arriving = None
     async with AsyncExitStack() as stack:
+        if settings.mailauth.enabled:
+            authentication = _authentication(settings, await stack.enter_async_context(_background()))
+            checks.append(authentication)
+            arriving = authentication.arriving
         if settings.clamav.enabled:
             clamav = ClamAv(settings.clamav, ClamdClient(settings.clamav.server))
             checks.append(_external(ClamAv.name, settings.clamav, clamav))
@@ -62,15 +69,27 @@ async def open_panel(settings: Settings, classifier: ContentClassifier, database
         if settings.threat.enabled:
             own = (settings.hostname, urlsplit(settings.http.origin).hostname or "")  # where people log in
             reviews.append(ThreatReview(settings.threat, Surroundings(own), database))
-        yield Panel(checks, reviews)
+        yield Panel(checks, reviews, arriving)
 
 
-def _authentication(settings: Settings) -> list[ContentCheck]:
+@asynccontextmanager
+async def _background() -> AsyncIterator[trio.Nursery]:
+    """A nursery that ends with its user, whose error it hands on as it is: a nursery would wrap it in a group."""
+    failed: Exception | None = None
+    async with trio.open_nursery() as nursery:
+        try:
+            yield nursery
+        except Exception as error:  # noqa: BLE001 - raised again below
+            failed = error
+        nursery.cancel_scope.cancel()
+    if failed is not None:
+        raise failed
+
+
+def _authentication(settings: Settings, nursery: trio.Nursery) -> MailAuthCheck:
     wanted = settings.mailauth
-    if not wanted.enabled:
-        return []
     resolver = DnsAuth(open_resolver([(each.host, each.port) for each in wanted.name_servers]))
-    return [MailAuthCheck(resolver, settings.hostname, wanted.deadline_seconds)]
+    return MailAuthCheck(resolver, settings.hostname, wanted.deadline_seconds, nursery=nursery)
 
 
 def _external(name: str, settings: Daemon, asks: Asks) -> External:

@@ -19,6 +19,7 @@ import pytest
 import trio
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from node.base.address import parse_address
 from node.base.reply import Reply
 from node.checks.mailauth import MailAuthCheck
 from node.checks.opinion import Opinion, Reason
@@ -49,13 +50,13 @@ class Zone:
             ("s1._domainkey.example.org", "TXT"): f'"{KEY.record}"',
         }
         self.silent = False
-        self.asked = 0
+        self.names: list[str] = []
 
     def answer(self, wire: bytes) -> bytes | None:
-        self.asked += 1
         query = dns.message.from_wire(wire)
         question = query.question[0]
         name, kind = question.name.to_text(omit_final_dot=True), question.rdtype.name
+        self.names.append(name)
         reply = dns.message.make_response(query, recursion_available=True)
         if value := self.records.get((name, kind)):
             reply.answer.append(dns.rrset.from_text(question.name, 60, "IN", kind, value))
@@ -187,7 +188,7 @@ async def test_mail_of_this_machine_is_not_from_outside(zone: Zone, resolver: Dn
     check = MailAuthCheck(resolver, "mx.house.example")
     for peer in ("127.0.0.1", "::1", "::ffff:127.0.0.1", ""):
         assert not (await check.content(replace(SUBJECT, peer=peer))).results
-    assert not zone.asked
+    assert not zone.names
 
 
 @pytest.mark.parametrize("helo", ["", "[192.0.2.7]", "a b\r\nX: y", "x" * 300, "ünïcode.example", "localhost"])
@@ -206,3 +207,21 @@ async def test_a_large_body_is_read_piece_by_piece(house, resolver: DnsAuth) -> 
     content = sign(header_fields(HEADER), body, [KEY], int(time.time())) + HEADER + b"\r\n" + text
     message = await _kept(house, MailAuthCheck(resolver, "mx.house.example"), content)
     assert _results(message)["dkim header.d"] is Result.PASS
+
+
+async def test_the_envelope_is_asked_about_while_the_message_arrives(house, zone: Zone, resolver: DnsAuth) -> None:
+    async with trio.open_nursery() as nursery:  # ends when all has been asked
+        check = MailAuthCheck(resolver, "mx.house.example", nursery=nursery)
+        accept = Accept(house.premises, Panel((check,), arriving=check.arriving))
+        transaction = house.transaction()
+        for name in ("ann", "bob"):
+            address = parse_address(f"{name}@house.example")
+            assert (await accept.recipient(house.session(), transaction, address)).code == 250
+            transaction.recipients.append(address)
+    ahead = sorted(zone.names)
+    assert ahead == ["7.2.0.192.in-addr.arpa", "example.org", "mx.example.org", "mx.example.org"]
+    await accept.finish(house.session(), transaction, await house.incoming(_signed()))
+    assert sorted({*zone.names} - {*ahead}) == ["_dmarc.example.org", "s1._domainkey.example.org"]
+    assert len(zone.names) == len(ahead) + 2
+    check.arriving("127.0.0.1", "localhost", "")
+    check.arriving("rubbish", "", "")
