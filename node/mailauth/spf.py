@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from node.mailauth.resolver import DnsError, NoSuchName, Resolver
@@ -43,6 +44,7 @@ MAX_VOID = 2  # of those may find nothing (§4.6.4)
 MAX_HOSTS = 10  # exchangers of one mx, and names of the client, that are looked at (§4.6.4)
 MAX_EXPLANATION = 500  # characters
 _EXPLANATION_RECORD = 2000  # octets of the record behind it
+_REMEMBERED = 1024  # octets of a record that is read once for many messages
 # The first record, an explanation, the client's names once, and all terms being mx.
 MAX_QUESTIONS = 1 + 1 + (1 + MAX_HOSTS) + MAX_TERMS_ASKING * (1 + MAX_HOSTS)
 
@@ -85,6 +87,9 @@ class SpfAnswer:
     domain: str = ""
     explanation: str = ""
     problem: str = ""
+
+
+_read = lru_cache(maxsize=2048)(parse_record)  # large senders' records come again with every message
 
 
 class _Stop(Exception):
@@ -170,7 +175,7 @@ class _Evaluation:
         if len(found) > 1:
             raise _Stop(Result.PERMERROR, f"{domain} has more than one SPF record")
         try:
-            return parse_record(found[0])
+            return _read(found[0]) if len(found[0]) <= _REMEMBERED else parse_record(found[0])
         except SpfSyntaxError as error:
             raise _Stop(Result.PERMERROR, f"{domain}: {error}") from None
 
