@@ -21,7 +21,8 @@ import subprocess
 import tempfile
 import threading
 import time
-from contextlib import ExitStack, closing, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -140,7 +141,7 @@ def measure(folder: Path, size: int) -> dict[str, float]:
         first_line(first, folder / "log")  # the first start writes the settings
         end(first)
         settings = data / "waxseal.toml"
-        text = re.sub(r"(?m)^max_message_mib = .*$", "max_message_mib = 2048", settings.read_text())
+        text = re.sub(r"(?m)^#? ?max_message_mib = .*$", "max_message_mib = 2048", settings.read_text())
         settings.write_text(text.replace('level = "warning"', 'level = "info"'))
         node = stack.enter_context(started(command, log))
         said = json.loads(first_line(node, folder / "log"))
@@ -163,15 +164,21 @@ def measure(folder: Path, size: int) -> dict[str, float]:
     return figures
 
 
-def started(command: list[str], log: BinaryIO) -> subprocess.Popen[bytes]:
-    """The node, in a context that waits for its end."""
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, env={**os.environ, "NO_COLOR": "1"})
+@contextmanager
+def started(command: list[str], log: BinaryIO) -> Iterator[subprocess.Popen[bytes]]:
+    """The node; it ends with the context, whatever happened in it."""
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, env={**os.environ, "NO_COLOR": "1"})
+    try:
+        yield process
+    finally:
+        end(process)
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """Stop a node by its process id."""
-    psutil.Process(process.pid).send_signal(signal.SIGTERM)
-    process.wait(30)
+    """Stop a node by its process id; once more does nothing."""
+    if process.poll() is None:
+        psutil.Process(process.pid).send_signal(signal.SIGTERM)
+        process.wait(30)
 
 
 def main() -> None:
