@@ -191,6 +191,7 @@ def rename(tx: Writing, account_id: int, name: str, new_name: str) -> Mailbox:
     if old.name == INBOX:
         target = create(tx, account_id, new_name)
         messages.move(tx, old.id, messages.uids(tx, old.id), target.id)
+        metadata.copy(tx, account_id, old.id, target.id)
         return _sure(get(tx, target.id))
     if new_name.startswith(old.name + SEPARATOR):
         raise MailboxError(Reason.CANNOT, "a mailbox cannot move below itself")
@@ -277,6 +278,7 @@ def _drop_empty_levels(tx: Writing, account_id: int, name: str) -> None:
         level = find(tx, account_id, name)
         if level is None or level.selectable or _below(tx, account_id, name):
             return
+        metadata.forget(tx, account_id, level.id)
         _record(tx, account_id, level.id)
         tx.execute(_REMOVE, id=level.id)
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import bindparam, delete, func, select
 
+from node.store.refusal import MailboxError, Reason
 from node.store.schema_annotations import annotation
 from node.store.statement import Statement, adding, same
 from node.store.transaction import Reading, Writing
@@ -17,7 +18,7 @@ from node.store.transaction import Reading, Writing
 SERVER = 0
 """In the place of a mailbox's id: the server."""
 SHARED = "/shared/"
-MAX_VALUE = 16 << 10  # octets; RFC 5464 §4.3 wants 1,024 at least
+MAX_VALUE = 16 << 10  # octets; RFC 5464 §4.1 wants 1,024 at least
 MAX_ENTRIES = 100  # of one owner on one mailbox; the RFC wants 10 at least
 MAX_OCTETS = 1 << 20  # of one owner in one account, names and values
 
@@ -35,6 +36,13 @@ _OF = Statement(select(_C.entry, _C.value).where(*_ON_MAILBOX, same(_C.person_id
 _REMOVE = Statement(delete(annotation).where(*_ON_MAILBOX, same(_C.person_id), same(_C.entry)))
 _ADD = Statement(adding(annotation))
 _FORGET = Statement(delete(annotation).where(*_ON_MAILBOX))
+_COPY = Statement(
+    annotation.insert().from_select(
+        [c.name for c in annotation.c],
+        select(_C.account_id, bindparam("target_id"), _C.person_id, _C.entry, _C.value).where(*_ON_MAILBOX),
+    )
+)
+_OWNERS = Statement(select(_C.person_id).distinct().where(*_ON_MAILBOX))
 _ENTRIES = Statement(select(func.count()).select_from(annotation).where(*_ON_MAILBOX, same(_C.person_id)))
 _OCTETS = Statement(
     select(func.coalesce(func.sum(func.length(_C.entry) + func.length(_C.value)), 0)).where(
@@ -70,6 +78,18 @@ def held(tx: Reading, account_id: int, mailbox_id: int, owner_id: int) -> Held:
     """What counts towards `MAX_ENTRIES` and `MAX_OCTETS`."""
     entries = tx.value(_ENTRIES, account_id=account_id, mailbox_id=mailbox_id, person_id=owner_id)
     return Held(entries, tx.value(_OCTETS, account_id=account_id, person_id=owner_id))
+
+
+def copy(tx: Writing, account_id: int, mailbox_id: int, target_id: int) -> None:
+    """A mailbox that was just made gets everybody's entries of another one: INBOX's, renamed (RFC 5464 §4.1).
+
+    Raises:
+        MailboxError: somebody would have more than `MAX_OCTETS`.
+    """
+    tx.execute(_COPY, account_id=account_id, mailbox_id=mailbox_id, target_id=target_id)
+    for (owner_id,) in tx.execute(_OWNERS, account_id=account_id, mailbox_id=target_id):
+        if held(tx, account_id, target_id, owner_id).octets > MAX_OCTETS:
+            raise MailboxError(Reason.LIMIT, "its annotations have no room twice: remove some of INBOX's first")
 
 
 def forget(tx: Writing, account_id: int, mailbox_id: int) -> None:

@@ -7,9 +7,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from node.servers.imap.answer import Answer, Refused
-from node.servers.imap.mailboxes import existing
-from node.store import message_digests, metadata
+from node.store import mailboxes, message_digests, metadata
 from node.store.database import Reading, Writing
+from node.store.mailboxes import Mailbox
 from node.wire.imap.metadata import Depth, GetMetadata, SetMetadata
 from node.wire.imap.mutf7 import encode
 from node.wire.imap.render import astring, nstring8
@@ -21,7 +21,7 @@ RECEIPTS = "/private/vendor/waxseal/receipt"
 LISTED = 100
 """Receipts of the newest messages that DEPTH finds below `RECEIPTS`; every other one is there by its name."""
 _RECEIPT = re.compile(RECEIPTS + r"/([1-9][0-9]{0,9})\Z")
-_SETTABLE = re.compile(r"/(?:private|shared)/(?:comment|vendor/[^/]+(?:/.+)?)\Z")  # §6.2.1, §6.2.2
+_SETTABLE = re.compile(r"/(?:private|shared)/(?:comment|vendor/[^/]+(?:/.+)?)\Z")  # RFC 5464 §3.2.1
 _OURS = re.compile(r"/(?:private|shared)/vendor/waxseal(?:/|\Z)|/private/specialuse\Z")
 
 
@@ -59,7 +59,7 @@ def _look(session: Session, command: GetMetadata, tx: Reading) -> tuple[dict[str
     account, person = session.account.id, session.person.id
     if not command.mailbox:
         return metadata.seen_by(tx, account, metadata.SERVER, person) | _about_server(session), {}
-    mailbox = existing(tx, account, command.mailbox)
+    mailbox = _existing(tx, account, command.mailbox)
     known = metadata.seen_by(tx, account, mailbox.id, person)
     if mailbox.special_use:
         known["/private/specialuse"] = mailbox.special_use.encode()  # RFC 6154 §4
@@ -69,8 +69,16 @@ def _look(session: Session, command: GetMetadata, tx: Reading) -> tuple[dict[str
     return known, digests | message_digests.of(tx, mailbox.id, uids) if uids else digests
 
 
+def _existing(tx: Reading, account_id: int, name: str) -> Mailbox:
+    """The mailbox of that name; a level of hierarchy can have entries, too (§4.1)."""
+    mailbox = mailboxes.find(tx, account_id, name)
+    if mailbox is None:
+        raise Refused("No such mailbox", b"NONEXISTENT")
+    return mailbox
+
+
 def _about_server(session: Session) -> dict[str, bytes]:
-    """§6.2.1: what the node says of itself."""
+    """What the node says of itself (§3.2.1.1)."""
     host = session.server.hostname
     return {"/shared/admin": f"mailto:postmaster@{host}".encode(), "/shared/comment": f"Waxseal on {host}".encode()}
 
@@ -103,7 +111,7 @@ def _insist_settable(mailbox: str, entry: str, value: bytes | None) -> None:
 
 def _set(session: Session, command: SetMetadata, tx: Writing) -> None:
     account, person = session.account.id, session.person.id
-    mailbox_id = existing(tx, account, command.mailbox).id if command.mailbox else metadata.SERVER
+    mailbox_id = _existing(tx, account, command.mailbox).id if command.mailbox else metadata.SERVER
     for entry, value in command.values:
         metadata.put(tx, account, mailbox_id, person, entry, value)
     for owner in {metadata.owner(account, person, entry) for entry, value in command.values if value is not None}:

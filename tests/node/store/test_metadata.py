@@ -9,6 +9,7 @@ from node.store import accounts, mailboxes, metadata
 from node.store.accounts import Account
 from node.store.database import Database, Reading, Writing
 from node.store.metadata import Held
+from node.store.refusal import MailboxError
 
 pytestmark = pytest.mark.anyio
 MINE, OURS = "/private/comment", "/shared/comment"
@@ -48,13 +49,16 @@ async def test_they_move_and_go_with_their_mailbox(database: Database, account: 
         mailboxes.delete(tx, account.id, "c/d")
         assert seen(tx, "c/d") == {}, "the level stays, its entries do not"
         assert seen(tx, "c/d/b") == {MINE: b"a/b"}
+        level = mailboxes.find(tx, account.id, "c")
+        assert level is not None
+        metadata.put(tx, account.id, level.id, account.id, MINE, b"a level has some, too")
         mailboxes.delete(tx, account.id, "c/d/b")
         assert metadata.held(tx, account.id, 0, account.id).octets == 0
 
     await database.write(work)
 
 
-async def test_inboxs_stay_with_inbox(database: Database, account: Account) -> None:
+async def test_inboxs_are_copied_when_it_is_renamed(database: Database, account: Account) -> None:
     def work(tx: Writing) -> tuple[dict[str, bytes], dict[str, bytes]]:
         inbox = mailboxes.find(tx, account.id, "INBOX")
         assert inbox is not None
@@ -62,4 +66,18 @@ async def test_inboxs_stay_with_inbox(database: Database, account: Account) -> N
         new = mailboxes.rename(tx, account.id, "INBOX", "Old")
         return tuple(metadata.seen_by(tx, account.id, id, account.id) for id in (inbox.id, new.id))  # type: ignore[return-value]
 
-    assert await database.write(work) == ({MINE: b"x"}, {})
+    assert await database.write(work) == ({MINE: b"x"}, {MINE: b"x"})
+
+
+async def test_copies_count(database: Database, account: Account) -> None:
+    def fill(tx: Writing) -> None:
+        inbox = mailboxes.find(tx, account.id, "INBOX")
+        assert inbox is not None
+        for number in range(metadata.MAX_OCTETS // metadata.MAX_VALUE // 2 + 1):
+            entry, value = f"/private/vendor/{number}", bytes(metadata.MAX_VALUE)
+            metadata.put(tx, account.id, inbox.id, account.id, entry, value)
+
+    await database.write(fill)
+    with pytest.raises(MailboxError, match="no room twice"):
+        await database.write(lambda tx: mailboxes.rename(tx, account.id, "INBOX", "Old"))
+    assert await database.read(lambda tx: mailboxes.find(tx, account.id, "Old")) is None

@@ -125,6 +125,8 @@ async def test_a_deleted_mailboxs_entries_do_not_come_back(serving: Any) -> None
         await client.ok("DELETE b")
         await client.ok("CREATE b")
         assert (await client.ok("GETMETADATA b /private/comment"))[0].endswith(b"NIL)")
+        await client.ok("CREATE c/d")
+        await client.ok('SETMETADATA c (/private/comment "only a level")')
 
 
 class Shared:
