@@ -2,12 +2,13 @@
 
 `TreeWalk` asks the DNS label by label (RFC 9989 §4.10); `SuffixList` asks the public suffix list (RFC 7489 §3.2, with
 RFC 9091 for records of public suffixes). The first is the standard and the default: what counts as one organisation
-is then said by those who publish records, for everybody alike, not by the age of a list on this machine.
+is then said by those who publish records, for everybody alike, not by the age of a list on this machine. The list only
+keeps a registry from passing for an organisation.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from node.mailauth import psl
@@ -106,10 +107,15 @@ class TreeWalk:
         found: list[Published] = []
         for name in walk(domain):
             record = await self._records.at(name)
-            if record is not None:
-                found.append(Published(name, record))
-                if record.psd != "u":
-                    break
+            if record is None:
+                continue
+            if record.psd == "u" and psl.is_registry(name):
+                # A registry that forgot to say so (RFC 9989 §5.2 obliges it): else all its customers were one
+                # organisation, and each could sign for each other.
+                record = replace(record, psd="y")
+            found.append(Published(name, record))
+            if record.psd != "u":
+                break
         return found
 
 

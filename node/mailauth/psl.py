@@ -16,6 +16,21 @@ def _suffixes() -> PublicSuffixList:
     return PublicSuffixList(accept_unknown=True)
 
 
+@cache
+def _registries() -> PublicSuffixList:
+    """Only suffixes that registries run, those of ICANN's section of the list."""
+    return PublicSuffixList(accept_unknown=True, only_icann=True)
+
+
+def is_registry(domain: str) -> bool:
+    """True for a name below which strangers register domains: `com`, `gov.uk`, any name of one label.
+
+    >>> is_registry("gov.uk"), is_registry("example.com"), is_registry("github.io")
+    (True, False, False)
+    """
+    return _registries().publicsuffix(domain) == domain
+
+
 def public_suffix(domain: str) -> str:
     """The longest public suffix of a domain given as A-labels; "" for what is no name.
 
