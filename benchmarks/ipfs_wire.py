@@ -26,7 +26,6 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-import psutil
 from ipfs import message
 from waxseal_node import WAXSEAL, first_line
 
@@ -177,7 +176,7 @@ def started(command: list[str], log: BinaryIO) -> Iterator[subprocess.Popen[byte
 def end(process: subprocess.Popen[bytes]) -> None:
     """Stop a node by its process id; once more does nothing."""
     if process.poll() is None:
-        psutil.Process(process.pid).send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGTERM)
         process.wait(30)
 
 

@@ -158,18 +158,18 @@ async def test_a_copy_gets_a_wrap_and_loses_it_with_the_message(house: House) ->
 
 async def test_a_shared_mailbox_gives_its_people_wraps_until_the_share_ends(house: House) -> None:
     blob_id = await house.deliver(mail("a"), "ann")
-    ids = {"account_id": house.people["ann"].id, "person_id": house.people["dan"].id}
-    await house.database.write(partial(delegates.put, may_send=False, **ids))
+    ann, dan = house.people["ann"].id, house.people["dan"].id
+    await house.database.write(partial(delegates.put, account_id=ann, person_id=dan, may_send=False))
     assert await house.offload.rewrap() == (1, 0)
     assert await house.holders(blob_id) == {"ann", "dan"}
-    await house.database.write(partial(delegates.remove, **ids))
+    await house.database.write(partial(delegates.remove, account_id=ann, person_id=dan))
     assert await house.offload.rewrap() == (0, 1)
     assert await house.holders(blob_id) == {"ann"}
 
 
 async def test_what_comes_into_a_shared_mailbox_is_wrapped_for_all_at_once(house: House) -> None:
-    ids = {"account_id": house.people["ann"].id, "person_id": house.people["dan"].id}
-    await house.database.write(partial(delegates.put, may_send=False, **ids))
+    ann, dan = house.people["ann"].id, house.people["dan"].id
+    await house.database.write(partial(delegates.put, account_id=ann, person_id=dan, may_send=False))
     assert await house.holders(await house.deliver(mail("a"), "ann")) == {"ann", "dan"}
 
 
