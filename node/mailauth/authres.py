@@ -285,7 +285,8 @@ class _Scanner:
         if result is None:
             return None
         comment = self.gap()
-        reason, properties = "", []
+        reason = ""
+        properties: list[tuple[str, str]] = []
         while len(properties) < MAX_PROPERTIES and (found := self._property()):
             name, value = found
             if name == "reason":
