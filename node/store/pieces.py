@@ -12,6 +12,7 @@ from node.base.errors import Permanent
 from node.store import frames
 
 _VERSION = 2  # 1 knew no `Raw`
+_DAMAGED = "a stored message's recipe is damaged: restore it from a backup"
 _HEAD = struct.Struct("<BI")  # version, number of pieces
 _INLINE = struct.Struct("<BII")  # 0, size, packed size
 _ENCODED = struct.Struct("<BHQIBB")  # 1, reference's size, decoded size, line width, line end's size, trailing
@@ -184,8 +185,10 @@ def _unpack(recipe: bytes) -> list[tuple[bytes | Elsewhere, int]]:
         for _ in range(count):
             piece, size, offset = _UNPACK[recipe[offset]](recipe, offset)
             found.append((piece, size))
-    except (struct.error, IndexError) as error:
-        raise Permanent("a stored message's recipe is damaged: restore it from a backup") from error
+    except (struct.error, IndexError, ZeroDivisionError) as error:
+        raise Permanent(_DAMAGED) from error
+    if offset > len(recipe):
+        raise Permanent(_DAMAGED)
     return found
 
 

@@ -70,12 +70,15 @@ async def check(house: House) -> bool:
 async def test_killed_at_any_step(executioner: Executioner, tmp_path: Path) -> None:
     async with Database.open(tmp_path / "waxseal.db") as database:
         await furnish(database, tmp_path)
-    assert executioner.run(tmp_path, FOREVER) == "lived"
+    for _ in range(2):  # the first life makes folders that later ones find
+        assert executioner.run(tmp_path, FOREVER) == "lived"
     steps = int((tmp_path / "steps").read_text())
     assert steps > 2 * KILLS, "a life has many steps; test_offload.py stops at each of the larger ones"
     kept = []
     for step in range(0, steps, -(-steps // KILLS)):
-        assert executioner.run(tmp_path, step) == "killed"
+        ended = executioner.run(tmp_path, step)
+        # Flushes that come together are one: a life may be a few steps shorter than the one that was counted.
+        assert ended == "killed" or (ended == "lived" and step > steps * 9 // 10)
         async with Database.open(tmp_path / "waxseal.db") as database:
             kept.append(await check(await house_of(database)))
     assert sum(kept) > KILLS // 3

@@ -67,12 +67,22 @@ def test_any_window_of_a_recipe(parts: list[Piece], data: st.DataObject | None) 
     assert got == whole[start : start + length]
 
 
-@given(st.binary(max_size=80))
-def test_a_damaged_recipe_is_told(noise: bytes) -> None:
+@given(st.sampled_from([1, 2]), st.integers(0, 5), st.binary(max_size=80))
+@example(1, 1, b"\x01\x01\x00" + bytes(20))
+def test_a_damaged_recipe_is_told(version: int, count: int, noise: bytes) -> None:
     with suppress(Permanent):  # and nothing else
-        pieces.spans(b"\x01" + noise, 0, 1 << 20)
-    with pytest.raises(Permanent):
-        pieces.spans(b"\x02\x00\x00\x00\x00", 0, 10)
+        pieces.spans(bytes([version, count, 0, 0, 0]) + noise, 0, 1 << 20)
+    for unknown in (0, 3, 255):
+        with pytest.raises(Permanent, match="run a newer one"):
+            pieces.spans(bytes([unknown, 0, 0, 0, 0]), 0, 10)
+
+
+@given(st.lists(st.one_of(st.builds(Inline, st.binary(max_size=60)), encoded), min_size=1, max_size=3))
+def test_a_recipe_that_was_cut_off_is_told(parts: list[Piece]) -> None:
+    recipe = pieces.pack(parts)
+    for end in range(len(recipe)):
+        with pytest.raises(Permanent):
+            pieces.spans(recipe[:end], 0, 10)
 
 
 @given(st.integers(0, 3 * frames.FRAME + 17), st.data())
