@@ -287,7 +287,9 @@ async def test_another_transactions_receipt_is_not_believed(
 ) -> None:
     known = Transaction(CHAIN, count(rpc, anvil), GWEI, 20 * GWEI, 30_000, NOWHERE, b"")
     hash = rpc(anvil, "eth_sendRawTransaction", "0x" + known.sign(KEY).hex())
+    rpc(anvil, "evm_mine")  # anvil makes its blocks in its own time
     receipt = rpc(anvil, "eth_getTransactionReceipt", hash)
+    assert receipt is not None
 
     def swapped(question: dict[str, Any], answer: Any) -> Any:
         return {**answer, "result": receipt} if question["method"] == "eth_getTransactionReceipt" else answer
