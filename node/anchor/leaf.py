@@ -40,6 +40,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from enum import Enum
 
@@ -100,14 +101,14 @@ _OUTCOMES = {code: outcome for outcome, code in _CODES.items()}
 _DIRECTIONS = {direction.code: direction for direction in Direction}
 
 
-class _Hashed:
+class _Hashed(ABC):
     """What all kinds have in common."""
 
     __slots__ = ()
 
+    @abstractmethod
     def encode(self) -> bytes:
         """The bytes of the tables above; secret as long as the salt is."""
-        raise NotImplementedError
 
     @property
     def entry(self) -> bytes:

@@ -53,6 +53,11 @@ class Gates(Section):
 
 def check_server(chain: str, url: str) -> None:
     """Raises ValueError for what is no URL of a JSON-RPC server, or one that would show our questions to a network."""
+    check_address(f"the server of {chain}", url)
+
+
+def check_address(what: str, url: str) -> None:
+    """Raises ValueError, about `what`, for what is no web address, or one in another network without https."""
     # The URL itself is never repeated: it often carries the operator's API key.
     try:
         parts = urlsplit(url)
@@ -60,6 +65,6 @@ def check_server(chain: str, url: str) -> None:
     except ValueError:
         host = None
     if not host or parts.scheme not in {"http", "https"} or parts.username or parts.fragment:
-        raise ValueError(f"the server of {chain} is https://host/path, without a name, password or #")
+        raise ValueError(f"{what} is https://host/path, without a name, password or #")
     if parts.scheme == "http" and not is_near(host):
-        raise ValueError(f"the server of {chain} is in another network: reach it over https:// only")
+        raise ValueError(f"{what} is in another network: reach it over https:// only")

@@ -10,7 +10,6 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
 
 import trio
 import typer
@@ -25,7 +24,7 @@ from node.anchor.note import MAX_SIZE, NoteKey
 from node.anchor.receipt import Receipt
 from node.anchor.steps import RegistryAt, Step, Trust
 from node.base.config import Settings
-from node.base.config_places import is_near
+from node.base.config_chains import check_address
 from node.base.errors import ConfigError, Permanent, WaxsealError
 from node.cli.settings import existing_keys, load_settings
 from node.net.chain import embedded
@@ -231,14 +230,9 @@ def registry_of(text: str, account: str) -> RegistryAt | None:
 def _check_address(url: str, option: str) -> None:
     """Refuse what is no web address, or would carry questions through other networks unsealed."""
     try:
-        parts = urlsplit(url)
-        host = parts.hostname
-    except ValueError:
-        host = None
-    if not host or parts.scheme not in {"http", "https"} or parts.username or parts.fragment:
-        raise Permanent(f"{option} is https://host/path, without a name, password or #")
-    if parts.scheme == "http" and not is_near(host):
-        raise Permanent(f"{option} is in another network: reach it over https:// only")
+        check_address(option, url)
+    except ValueError as error:
+        raise Permanent(str(error)) from None
 
 
 def _account(text: str, option: str) -> str:
