@@ -7,11 +7,8 @@ history, and another that knows only the false one, by gossip with the witness.
 from __future__ import annotations
 
 import shutil
-import socket
 import subprocess
 import sys
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -21,52 +18,13 @@ import pytest
 import trio
 
 from node.anchor import checkpoint, fork
-from node.anchor.cosignature import CosignatureSigner, cosignatures
-from node.anchor.keys import load_or_create, open_keys
+from node.anchor.cosignature import cosignatures
 from node.base.config import Settings
+from tests.node.service.site import Plan, Site
 
 pytestmark = pytest.mark.anyio
 
-PATIENCE_SECONDS = 60
-OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 OpenNode = Callable[[Settings], AbstractAsyncContextManager[Any]]
-Plan = Callable[..., Settings]
-
-
-class Site:
-    """A node's place, its keys and port known before it starts."""
-
-    def __init__(self, folder: Path, name: str) -> None:
-        self.hostname = f"{name}.example.test"
-        self.data = folder / name
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self.port = int(probe.getsockname()[1])
-        self.url = f"http://127.0.0.1:{self.port}"
-        self.log_key = open_keys(self.data / "keys", self.hostname).log_key
-        seed = load_or_create(self.data / "keys" / "witness.key")
-        self.witness_key = CosignatureSigner(f"{self.hostname}/witness", seed).key
-
-    def settings(self, plan: Plan, **witness: Any) -> Settings:
-        http, anchor = {"listen": [f"127.0.0.1:{self.port}"]}, {"enabled": False, "every_seconds": 1}
-        return plan(hostname=self.hostname, data=self.data, http=http, anchor=anchor, witness=witness)
-
-    async def published(self, wanted: Callable[[str], bool]) -> str:
-        """The node's checkpoint, once it is as wanted."""
-
-        def read() -> str:
-            try:
-                with OPENER.open(f"{self.url}/log/checkpoint", timeout=30) as response:
-                    return str(response.read().decode())
-            except urllib.error.HTTPError as error:  # nothing was logged yet
-                error.close()
-                return ""
-
-        with trio.fail_after(PATIENCE_SECONDS):
-            while True:
-                text = await trio.to_thread.run_sync(read)
-                if text and wanted(text):
-                    return text
-                await trio.sleep(0.05)
 
 
 class Watcher:
