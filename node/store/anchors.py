@@ -93,7 +93,6 @@ _COVERING = Statement(
     .join(_FIRST_COVERING, (_ANCHOR.c.size == _FIRST_COVERING.c.size) & (_ANCHOR.c.chain == _FIRST_COVERING.c.chain))
     .order_by(_ANCHOR.c.time, _ANCHOR.c.id)
 )
-_OF_SIZE = Statement(select(_ANCHOR).where(same(_ANCHOR.c.size)).order_by(_ANCHOR.c.time, _ANCHOR.c.id))
 _NEWEST = Statement(select(_ANCHOR).order_by(_ANCHOR.c.id.desc()).limit(bindparam("limit")))
 _SINCE = Statement(
     select(schema.leaf.c.time)
@@ -164,11 +163,6 @@ def remove(tx: Writing, id: int) -> None:
 def covering(tx: Reading, index: int) -> list[Anchor]:
     """For each chain the smallest anchored tree that holds the leaf at `index`; earliest block first."""
     return _anchors(tx.execute(_COVERING, index=index))
-
-
-def of_size(tx: Reading, size: int) -> list[Anchor]:
-    """Where the tree of exactly `size` leaves is anchored; earliest block first."""
-    return _anchors(tx.execute(_OF_SIZE, size=size))
 
 
 def anchors(tx: Reading, limit: int = 100) -> list[Anchor]:

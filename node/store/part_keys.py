@@ -116,7 +116,6 @@ _TENANT = Statement(
 _SECRET = Statement(select(tenant_secret.c.sealed).where(same(tenant_secret.c.tenant)))
 _PUT_SECRET = Statement(replacing(tenant_secret))
 _REMOVE_SECRET = Statement(delete(tenant_secret).where(same(tenant_secret.c.tenant)).returning(tenant_secret.c.tenant))
-_SECRETS = Statement(select(tenant_secret.c.tenant).order_by(tenant_secret.c.tenant))
 
 
 def of_part(tx: Reading, reference: bytes) -> list[WrappedKey]:
@@ -187,8 +186,3 @@ def put_secret(tx: Writing, tenant: str, sealed: bytes) -> None:
 def remove_secret(tx: Writing, tenant: str) -> bool:
     """End that; what is stored stays readable. False when there was none."""
     return tx.one(_REMOVE_SECRET, tenant=tenant) is not None
-
-
-def deduplicating(tx: Reading) -> list[str]:
-    """The tenants whose attachments are deduplicated."""
-    return [name for (name,) in tx.execute(_SECRETS)]
