@@ -177,6 +177,7 @@ FAR_DTD = b"""<?xml version="1.0"?><!DOCTYPE feedback SYSTEM "http://192.0.2.1/x
         (zipped(zipped(OLD)), "XML"),
         (zipped(OLD, kind=zipfile.ZIP_LZMA), "uncommon"),
     ],
+    ids=lambda each: each if isinstance(each, str) else "data",  # archives carry the time: no names for tests
 )  # fmt: skip
 def test_what_is_refused(data: bytes, why: str) -> None:
     with pytest.raises(ReportError, match=why):
